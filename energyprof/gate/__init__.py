@@ -1,0 +1,1 @@
+"""The energy gate: budgets, baselines, verdicts and their outputs."""

@@ -1,0 +1,1 @@
+"""energyprof inside other tools: trainers, loggers, test runners. Each imports its tool lazily."""

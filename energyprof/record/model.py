@@ -1,0 +1,379 @@
+"""The data model of ``report.json``, schema ``energyprof.report/1``.
+
+Plain frozen dataclasses, one for each JSON object. Units stand in the names (SI). Missing is ``None`` with a
+:class:`Flag` whose ``field`` names the path that is missing; never 0 and never NaN. Times inside a run are
+seconds since the window opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+__all__ = [
+    "SCHEMA",
+    "Carbon",
+    "CounterPowerGap",
+    "CrossCheck",
+    "Distribution",
+    "Environment",
+    "Epoch",
+    "Flag",
+    "GpuInfo",
+    "LedgerRow",
+    "MemoryByCause",
+    "Overhead",
+    "PhaseEnergy",
+    "Provenance",
+    "Quality",
+    "Quantity",
+    "Report",
+    "RunInfo",
+    "RunStatus",
+    "SensorInfo",
+    "Severity",
+    "StepStatistics",
+    "Totals",
+    "WindowInfo",
+    "Workload",
+]
+
+SCHEMA: Final = "energyprof.report/1"
+
+
+class Provenance(StrEnum):
+    """Where a joule comes from, best first; a sum carries the worst of its parts."""
+
+    COUNTER = "counter"  # difference of a hardware energy counter
+    SAMPLED = "sampled"  # power readings, integrated
+    ESTIMATED = "estimated"  # a model (utilisation x TDP), not a measurement
+    MISSING = "missing"  # not known; the value is None
+
+
+class RunStatus(StrEnum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"  # Ctrl-C or SIGTERM: finished early, its report whole
+    FAILED = "failed"  # the loss was not finite, or the training code raised
+    PARTIAL = "partial"  # still running, or killed: rebuilt from what was on disk
+
+
+class Severity(StrEnum):
+    """What a flag means for who reads the figures."""
+
+    INFO = "info"  # good to know
+    WARNING = "warning"  # a figure is less than it seems
+    ERROR = "error"  # a figure must not be relied on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """A value with its bounds and its provenance.
+
+    ``low`` and ``high`` are guaranteed bounds for ``counter`` and ``sampled``, and the range of the model for
+    ``estimated``. All three are None when ``source`` is ``missing``.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    source: Provenance
+
+    @classmethod
+    def missing(cls) -> Quantity:
+        """Return the quantity that nothing is known of."""
+        return cls(value=None, source=Provenance.MISSING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """Something a reader of the figures must know.
+
+    Attributes:
+        code: stable, kebab-case: ``input-bound``, ``missing-value``, ``sampling-gap`` ...
+        message: one sentence in plain words: what was seen.
+        advice: one sentence: what to do about it, or None.
+        field: the JSON path that this flag explains, such as ``totals.flops``, or None.
+        value: the figure behind it, or None.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    advice: str | None = None
+    field: str | None = None
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """Which run this is. ``started_at`` and ``ended_at`` are ISO 8601 in UTC."""
+
+    id: str
+    name: str
+    status: RunStatus
+    started_at: str
+    ended_at: str | None = None
+    seed: int | None = None
+    command: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowInfo:
+    """What lies inside the measured interval."""
+
+    includes: tuple[str, ...] = ()  # of: training, evaluation, checkpoints, data-loading, warm-up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What was computed; everything that makes two runs comparable as work."""
+
+    algo: str | None = None
+    dataset: str | None = None
+    dataset_sha256: str | None = None
+    arch: str | None = None
+    schedule: str | None = None
+    twin_of: str | None = None
+    parameters: int | None = None
+    batch_size: int | None = None
+    precision: str | None = None
+    protocol: Mapping[str, Any] = field(default_factory=dict)  # stopping rule and budget
+    config: Mapping[str, Any] = field(default_factory=dict)  # the learner's own settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuInfo:
+    """One NVIDIA device that the run could use."""
+
+    domain: str  # "gpu:0", numbered among the devices this run measures
+    name: str
+    uuid: str
+    architecture: str | None = None
+    memory_bytes: int | None = None
+    power_limit_w: float | None = None
+    driver: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where it ran. Holds no IP, no place, no user name; the home folder is written ``~``."""
+
+    energyprof: str
+    python: str
+    platform: str
+    hostname_hash: str | None = None  # first 12 hex digits of sha256: tells hosts apart, names none
+    cpu: str | None = None
+    logical_cpus: int | None = None
+    memory_bytes: int | None = None
+    device: str | None = None  # "cpu", "cuda:0": what the learner ran on
+    gpus: tuple[GpuInfo, ...] = ()
+    threads: int | None = None
+    flush_denormal: bool | None = None
+    git_sha: str | None = None
+    git_dirty: bool | None = None
+    packages: Mapping[str, str] = field(default_factory=dict)  # torch, numpy, codecarbon ...: versions
+    variables: Mapping[str, str] = field(default_factory=dict)  # an allow-list: OMP_NUM_THREADS ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorInfo:
+    """One sensor that was read, and what its readings mean.
+
+    Attributes:
+        name: ``nvml:gpu:0``, ``rapl:package-0``, ``cpu-model``.
+        domains: the energy domains that it feeds; empty for state sensors.
+        source: provenance of its joules.
+        semantics: one plain sentence: what a reading of it means.
+        refresh_s: how often its value moves (observed where observed, else nominal), or None.
+        window_s: the interval that one power reading averages, or None.
+        calibration: the id of the calibration used, or None.
+        readings: how many times it was read.
+        failures: how many of these failed.
+    """
+
+    name: str
+    domains: tuple[str, ...] = ()
+    source: Provenance
+    semantics: str
+    refresh_s: float | None = None
+    window_s: float | None = None
+    power_floor_w: float | None = None
+    power_ceiling_w: float | None = None
+    calibration: str | None = None
+    readings: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """The figures of the whole window."""
+
+    energy_j: Quantity
+    energy_by_domain_j: Mapping[str, Quantity] = field(default_factory=dict)
+    idle_energy_j: Quantity = field(default_factory=Quantity.missing)
+    above_idle_energy_j: Quantity = field(default_factory=Quantity.missing)
+    duration_s: float = 0.0
+    steps: int = 0
+    samples: int | None = None  # training samples seen
+    energy_per_sample_j: Quantity = field(default_factory=Quantity.missing)
+    mean_power_w: float | None = None
+    flops: float | None = None
+    peak_device_memory_bytes: int | None = None
+    peak_host_memory_bytes: int | None = None
+    co2e_kg: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carbon:
+    """How energy was turned into CO2e."""
+
+    intensity_g_per_kwh: float | None = None
+    source: str | None = None  # "CodeCarbon 3.3.2, France, 2023"
+    country: str | None = None  # ISO 3166 alpha-3, or None for the world average or a given figure
+    year: int | None = None
+    assumed: bool = False  # True where nobody named a place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """What the training reached; fractions in [0, 1]."""
+
+    train_accuracy: float | None = None
+    validation_accuracy: float | None = None
+    test_accuracy: float | None = None
+    train_loss: float | None = None
+    validation_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """Energy of one domain in one phase."""
+
+    domain: str
+    phase: str
+    energy_j: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseEnergy:
+    """One phase, all its occurrences together.
+
+    ``energy_j`` is the bounded figure: the window figure with guaranteed bounds. ``modelled_power_w`` is the
+    regression's mean power in this phase with its 95 % interval, or None where it does not apply.
+    """
+
+    name: str  # a path: "train/forward"; "unattributed" for time outside of every phase
+    seconds: float
+    count: int
+    energy_j: Quantity
+    modelled_energy_j: Quantity = field(default_factory=Quantity.missing)
+    by_domain_j: Mapping[str, Quantity] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """One epoch of one stage: figures at its end."""
+
+    index: int
+    stage: str
+    start_s: float
+    end_s: float
+    train_s: float | None = None  # of it, in training phases
+    samples: int | None = None  # cumulative training samples
+    energy_j: Quantity = field(default_factory=Quantity.missing)  # within this epoch
+    cumulative_energy_j: float | None = None  # since the window opened
+    train_loss: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """A distribution over steps. None where there are no steps."""
+
+    mean: float | None = None
+    p5: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStatistics:
+    """The steps of a run: how long and how dear."""
+
+    count: int = 0
+    duration_s: Distribution = field(default_factory=Distribution)
+    energy_j: Distribution = field(default_factory=Distribution)
+    energy_source: Provenance = Provenance.MISSING
+    method: str | None = None  # "bounded" or "modelled": which per-step figure energy_j summarises
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterPowerGap:
+    """The two estimators of one domain, side by side."""
+
+    domain: str
+    counter_j: float
+    integrated_j: float
+    relative_gap: float  # (integrated - counter) / counter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossCheck:
+    """What was checked against what."""
+
+    counter_power: tuple[CounterPowerGap, ...] = ()
+    condition_number: float | None = None  # of the regression's design matrix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryByCause:
+    """Training memory by cause, in bytes; None where it could not be told."""
+
+    parameters: int | None = None
+    gradients: int | None = None
+    optimizer_state: int | None = None
+    activations: int | None = None
+    other: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overhead:
+    """What measuring cost, measured in the run itself."""
+
+    mark_s: float | None = None  # one step mark, timed on this machine before the run
+    marks: int = 0
+    sampler_cpu_s: float | None = None
+    sampler_readings: int = 0
+    share_of_duration: float | None = None  # (marks x mark_s + sampler_cpu_s) / duration
+    trace_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A run, whole: what ``report.json`` holds."""
+
+    schema: str = SCHEMA
+    run: RunInfo
+    workload: Workload = field(default_factory=Workload)
+    environment: Environment
+    window: WindowInfo = field(default_factory=WindowInfo)
+    sensors: tuple[SensorInfo, ...] = ()
+    totals: Totals
+    carbon: Carbon = field(default_factory=Carbon)
+    quality: Quality = field(default_factory=Quality)
+    phases: tuple[PhaseEnergy, ...] = ()
+    ledger: tuple[LedgerRow, ...] = ()
+    epochs: tuple[Epoch, ...] = ()
+    steps: StepStatistics = field(default_factory=StepStatistics)
+    memory: MemoryByCause = field(default_factory=MemoryByCause)
+    cross_check: CrossCheck = field(default_factory=CrossCheck)
+    flags: tuple[Flag, ...] = ()
+    overhead: Overhead = field(default_factory=Overhead)

@@ -1,0 +1,81 @@
+"""What a sensor is to the rest of the package.
+
+A sensor is read on the sampler's schedule. One :meth:`Sensor.read` returns the present value of each of its
+channels; the sampler takes the time before and after the call and detects refresh edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from energyprof.record.model import SensorInfo
+from energyprof.record.trace import ChannelKind
+
+__all__ = ["ChannelSpec", "Reading", "Sensor"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSpec:
+    """One value that a sensor gives, see :class:`energyprof.record.trace.Channel`."""
+
+    name: str
+    domain: str
+    kind: ChannelKind
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The present value of one channel.
+
+    Attributes:
+        channel: the :class:`ChannelSpec` name.
+        value: in the channel's unit. Energy is raw and cumulative in joules; the sensor itself undoes wraps
+            and resets so that it never falls.
+        sensor_time_ns: the sensor's own wall-clock time stamp (Unix epoch) of this value, or None.
+        gap: True where continuity was lost since the reading before (counter reset, driver reload).
+    """
+
+    channel: str
+    value: float
+    sensor_time_ns: int | None = None
+    gap: bool = False
+
+
+class Sensor(Protocol):
+    """One thing that can be read: a GPU's counter and power, a CPU package, the process's memory."""
+
+    @property
+    def info(self) -> SensorInfo:
+        """Describe the sensor: name, domains, provenance and semantics in plain words."""
+        ...
+
+    @property
+    def channels(self) -> tuple[ChannelSpec, ...]:
+        """List the channels that :meth:`read` may return."""
+        ...
+
+    @property
+    def refresh_ns(self) -> int:
+        """Return the nominal time between changes of the value; the sampler starts from it."""
+        ...
+
+    @property
+    def edges(self) -> bool:
+        """Tell whether refresh edges matter (counters, power): True asks for phase-locked polling."""
+        ...
+
+    def read(self) -> Sequence[Reading]:
+        """Read once.
+
+        Raises:
+            SensorError: the reading failed this time; the sampler records a gap and tries again.
+            SensorLost: it went away for good; the sampler stops reading it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds; a second call does nothing."""
+        ...

@@ -1,0 +1,1 @@
+"""One algorithm a file, readable against its paper."""

@@ -1,0 +1,1 @@
+"""Networks that learners share: multilayer perceptrons and conv blocks."""
