@@ -213,7 +213,7 @@ class SensorInfo:
 class Totals:
     """The figures of the whole window."""
 
-    energy_j: Quantity
+    energy_j: Quantity = field(default_factory=Quantity.missing)
     energy_by_domain_j: Mapping[str, Quantity] = field(default_factory=dict)
     idle_energy_j: Quantity = field(default_factory=Quantity.missing)
     above_idle_energy_j: Quantity = field(default_factory=Quantity.missing)
@@ -366,7 +366,7 @@ class Report:
     environment: Environment
     window: WindowInfo = field(default_factory=WindowInfo)
     sensors: tuple[SensorInfo, ...] = ()
-    totals: Totals
+    totals: Totals = field(default_factory=Totals)
     carbon: Carbon = field(default_factory=Carbon)
     quality: Quality = field(default_factory=Quality)
     phases: tuple[PhaseEnergy, ...] = ()

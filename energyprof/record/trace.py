@@ -1,6 +1,7 @@
 """A run's trace in memory: segments between marks, sensor readings, logged metrics.
 
-Times are int64 nanoseconds since the window opened (``t = 0``), all on the monotonic clock.
+Times are int64 nanoseconds since recording started (``t = 0``), all on the monotonic clock. The measured window
+lies inside the recording: idle power is recorded before it opens and after it closes.
 """
 
 from __future__ import annotations
@@ -82,7 +83,12 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """What the training code logged: loss, accuracy, anything scalar. Rows in time order."""
+    """What the training code logged: loss, accuracy, anything scalar. Rows in time order.
+
+    Reserved names, written by the profiler: ``samples`` (training samples seen by then, exact),
+    ``batch_samples`` (samples a step from then on), ``epoch_begin/<stage>`` and ``epoch_end/<stage>`` (value: the
+    epoch's index within its stage, from 0); what is logged between the two belongs to that epoch.
+    """
 
     t_ns: NDArray[np.int64]
     step: NDArray[np.int64]  # number of steps finished by then
@@ -92,11 +98,18 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """All that a run recorded."""
+    """All that a run recorded.
+
+    Attributes:
+        window_ns: when the measured window opened and closed; ``0 <= open <= close <= duration_ns``.
+        duration_ns: when recording ended.
+        complete: False where the files were cut short; ``problems`` says what was lost.
+    """
 
     segments: Segments
     channels: tuple[Channel, ...]
     metrics: Metrics
+    window_ns: tuple[int, int]
     duration_ns: int
-    complete: bool = True  # False where the files were cut short
-    problems: tuple[str, ...] = ()  # what was lost, in words
+    complete: bool = True
+    problems: tuple[str, ...] = ()
