@@ -99,6 +99,6 @@ class SensorLost(SensorError):  # noqa: N818
 
 
 class TrainingFailed(EnergyprofError):  # noqa: N818
-    """Training cannot go on (the loss became NaN or infinite). The run ends as ``failed``, with its report."""
+    """Training cannot go on (the loss is NaN or infinite). The run ends as ``failed``, with its report."""
 
     exit_code = 1

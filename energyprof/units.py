@@ -153,8 +153,8 @@ def format_count(count: float) -> str:
 
 
 def _significant(value: float, digits: int) -> str:
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
-    rounded = f"{value:.{decimals}f}"
-    if decimals and float(rounded) and math.floor(math.log10(abs(float(rounded)))) > math.floor(math.log10(abs(value))):
-        return f"{value:.{decimals - 1}f}"
-    return rounded
+    """Render with that many significant digits and no exponent, for values of at least 1e-3."""
+    if not value:
+        return "0"
+    rounded = float(f"{value:.{digits - 1}e}")
+    return f"{rounded:.{max(0, digits - 1 - math.floor(math.log10(abs(rounded))))}f}"

@@ -1,7 +1,7 @@
 """A run's trace in memory: segments between marks, sensor readings, logged metrics.
 
-Times are int64 nanoseconds since recording started (``t = 0``), all on the monotonic clock. The measured window
-lies inside the recording: idle power is recorded before it opens and after it closes.
+Times are int64 nanoseconds since recording started (``t = 0``), all on the monotonic clock. The measured
+window lies inside the recording: idle power is recorded before it opens and after it closes.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class Metrics:
     """What the training code logged: loss, accuracy, anything scalar. Rows in time order.
 
     Reserved names, written by the profiler: ``samples`` (training samples seen by then, exact),
-    ``batch_samples`` (samples a step from then on), ``epoch_begin/<stage>`` and ``epoch_end/<stage>`` (value: the
-    epoch's index within its stage, from 0); what is logged between the two belongs to that epoch.
+    ``batch_samples`` (samples a step from then on), ``epoch_begin/<stage>`` and ``epoch_end/<stage>`` (value:
+    the epoch's index within its stage, from 0); what is logged between the two belongs to that epoch.
     """
 
     t_ns: NDArray[np.int64]

@@ -1,0 +1,156 @@
+"""An Arrow IPC stream that grows while a run goes on and survives whatever ends the run.
+
+Each flush encodes one record batch in memory and writes it with one ``write``. A failed write (full disk) is
+rolled back to the last whole batch and tried again with the next flush, so a stream on disk is cut at most in
+its last batch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from energyprof.errors import OutputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["ArrowAppender"]
+
+_MOST_PENDING_BYTES = 64 * 1024 * 1024
+
+
+class ArrowAppender:
+    """Append columns to an Arrow IPC stream file.
+
+    Args:
+        path: the file; it is created, and must not exist.
+        columns: name -> Arrow type name: ``int64``, ``int32``, ``float64``, ``bool`` or ``name`` (a dictionary
+            of strings; rows carry indices into the growing list of names given to :meth:`append`).
+        metadata: kept in the stream's schema.
+
+    Raises:
+        OutputError: the file cannot be created.
+    """
+
+    def __init__(
+        self, path: Path, columns: Mapping[str, str], metadata: Mapping[str, str] | None = None
+    ) -> None:
+        import pyarrow as pa
+
+        kinds = {
+            "int64": pa.int64(),
+            "int32": pa.int32(),
+            "float64": pa.float64(),
+            "bool": pa.bool_(),
+            "name": pa.dictionary(pa.int32(), pa.string()),
+        }
+        self.path = path
+        self.lost_rows = 0
+        self.problem: str | None = None
+        self._columns = dict(columns)
+        self._pending = bytearray()
+        self._pending_rows = 0
+        self._size = 0
+        self._owner = os.getpid()
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise OutputError(f"cannot create {path}: {error.strerror}") from error
+        self._schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()], metadata)
+        options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True, compression="lz4")
+        self._sink = _Sink(self._pending)
+        self._writer = pa.ipc.new_stream(self._sink, self._schema, options=options)
+
+    @property
+    def size_bytes(self) -> int:
+        """Return how many bytes are on disk."""
+        return self._size
+
+    def append(self, rows: Mapping[str, Any], names: Sequence[str] = ()) -> None:
+        """Append rows and put them on disk; a disk that refuses is noted in :attr:`problem`, never raised.
+
+        Args:
+            rows: column -> array of equal lengths; a ``name`` column holds int32 indices into ``names``.
+            names: all names so far, in order; it only ever grows.
+        """
+        count = len(next(iter(rows.values())))
+        if count == 0 or os.getpid() != self._owner:
+            return
+        if len(self._pending) > _MOST_PENDING_BYTES:
+            self.lost_rows += count
+        else:
+            self._writer.write_batch(self._batch(rows, names))
+            self._pending_rows += count
+        self._write()
+
+    def close(self) -> None:
+        """End the stream and close the file; a second call does nothing."""
+        if self._file < 0:
+            return
+        if os.getpid() == self._owner:
+            self._writer.close()
+            self._write()
+            self._restore_if_removed()
+            self.lost_rows += self._pending_rows
+        os.close(self._file)
+        self._file = -1
+
+    def _batch(self, rows: Mapping[str, Any], names: Sequence[str]) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        arrays = []
+        for name, kind in self._columns.items():
+            if kind == "name":
+                indices = pa.array(rows[name], pa.int32())
+                arrays.append(pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string())))
+            else:
+                arrays.append(pa.array(rows[name], self._schema.field(name).type))
+        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+    def _write(self) -> None:
+        try:
+            written = 0
+            while written < len(self._pending):
+                written += os.pwrite(self._file, bytes(self._pending[written:]), self._size + written)
+        except OSError as error:
+            self.problem = f"{self.path.name}: {error.strerror}"
+            os.ftruncate(self._file, self._size)
+            return
+        self._size += len(self._pending)
+        self._pending.clear()
+        self._pending_rows = 0
+
+    def _restore_if_removed(self) -> None:
+        """Write the file anew where somebody removed it: its contents live on behind the open descriptor."""
+        if self.path.exists():
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_bytes(os.pread(self._file, self._size, 0))
+        except OSError as error:
+            self.problem = f"{self.path.name}: removed while the run went on, and {error.strerror}"
+
+
+class _Sink:
+    """A file as far as Arrow's writer needs one, ending in a bytearray."""
+
+    closed = False
+
+    def __init__(self, buffer: bytearray) -> None:
+        self._buffer = buffer
+
+    def write(self, data: Any) -> int:
+        self._buffer += data
+        return len(data)
+
+    def writable(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass

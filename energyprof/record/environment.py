@@ -1,0 +1,93 @@
+"""Where a run happens: versions, machine, an allow-list of variables. No IP, no place, no user name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from energyprof.record.model import Environment, GpuInfo
+
+__all__ = ["collect_environment", "shorten_home"]
+
+_PACKAGES: Final = ("torch", "numpy", "nvidia-ml-py", "codecarbon", "psutil", "pyarrow", "pandas")
+_VARIABLES: Final = (
+    "CUDA_DEVICE_ORDER",
+    "CUDA_VISIBLE_DEVICES",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "RANK",
+    "WORLD_SIZE",
+)
+
+
+def collect_environment(gpus: tuple[GpuInfo, ...] = ()) -> Environment:
+    """Describe this process's machine and software.
+
+    Args:
+        gpus: the devices that are measured, as discovery found them.
+    """
+    import psutil
+
+    import energyprof
+
+    sha, dirty = _git()
+    return Environment(
+        energyprof=energyprof.__version__,
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        hostname_hash=hashlib.sha256(platform.node().encode()).hexdigest()[:12],
+        cpu=cpu_name(),
+        logical_cpus=os.cpu_count(),
+        memory_bytes=psutil.virtual_memory().total,
+        gpus=gpus,
+        git_sha=sha,
+        git_dirty=dirty,
+        packages={name: found for name in _PACKAGES if (found := _version(name))},
+        variables={name: os.environ[name] for name in _VARIABLES if name in os.environ},
+    )
+
+
+def shorten_home(text: str) -> str:
+    """Write the home folder as ``~``, wherever it occurs in a text."""
+    home = str(Path.home())
+    return text.replace(home, "~") if home not in ("/", "") else text
+
+
+def cpu_name() -> str | None:
+    """Return the processor's model name as the system gives it, or None."""
+    if sys.platform == "linux":
+        try:
+            with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+                names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+                return next(names, None) or platform.processor() or None
+        except OSError:
+            return None
+    return platform.processor() or None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _git() -> tuple[str | None, bool | None]:
+    """Return the commit of the working folder and whether it has changes, or None where there is no git."""
+    try:
+        sha = _run_git("rev-parse", "--short=12", "HEAD")
+        return sha, bool(_run_git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+
+
+def _run_git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, check=True)
+    return done.stdout.strip()

@@ -1,0 +1,154 @@
+"""``report.json`` both ways, and its published JSON Schema.
+
+The schema is derived from the dataclasses of :mod:`energyprof.record.model`, so the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from energyprof.errors import OutputError, RecordError
+from energyprof.record.model import SCHEMA, Report
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = ["parse_report", "read_report", "render_report", "report_json_schema", "write_report", "write_text"]
+
+
+@cache
+def _adapter() -> TypeAdapter[Report]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Report)
+
+
+def report_json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of ``report.json``."""
+    schema = _adapter().json_schema(mode="serialization")
+    schema["properties"]["schema"] = {"const": SCHEMA, "title": "Schema", "type": "string"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": SCHEMA,
+        "description": "One profiled run. Fields may be added within a version; none is ever removed.",
+        **{key: value for key, value in schema.items() if key not in ("title", "description")},
+    }
+
+
+def render_report(report: Report) -> str:
+    """Return the report as JSON text: stable key order, no NaN or infinity (null), a newline at the end."""
+    data = _finite(_adapter().dump_python(report, mode="json"))
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def parse_report(text: str, origin: str = "report") -> Report:
+    """Read a report from JSON text.
+
+    Args:
+        text: the JSON.
+        origin: what to call it in messages, usually its path.
+
+    Raises:
+        RecordError: it is truncated, foreign, of a newer schema, or a field has an impossible value.
+    """
+    from pydantic import ValidationError
+
+    data = _load(text, origin)
+    if not isinstance(data, dict) or not str(data.get("schema", "")).startswith("energyprof.report/"):
+        raise RecordError(f"{origin} is no energyprof report: it has no schema '{SCHEMA}'")
+    if data["schema"] != SCHEMA:
+        raise RecordError(
+            f"{origin} has schema '{data['schema']}', this energyprof reads '{SCHEMA}': "
+            "read it with the energyprof that wrote it, or upgrade"
+        )
+    try:
+        return _adapter().validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        seen = repr(first.get("input"))[:80]
+        raise RecordError(f"{origin}: {where}: {first['msg']}, seen {seen}{more}") from error
+
+
+def read_report(path: str | Path) -> Report:
+    """Read ``report.json``.
+
+    Raises:
+        RecordError: it cannot be read or is no report; see :func:`parse_report`.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"cannot read {path}: {error}") from error
+    return parse_report(text, str(path))
+
+
+def write_report(report: Report, path: str | Path) -> None:
+    """Write ``report.json`` whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_text(Path(path), render_report(report))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file by rename, so that a reader never sees half of it.
+
+    Raises:
+        OutputError: it cannot be written; nothing is left behind and an older file stays.
+    """
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@cache
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _load(text: str, origin: str) -> Any:
+    def refuse(constant: str) -> NoReturn:
+        raise RecordError(f"{origin} holds {constant}: JSON has no such value, a missing figure is null")
+
+    def finite(literal: str) -> float:
+        value = float(literal)
+        return value if math.isfinite(value) else refuse(literal)
+
+    try:
+        return json.loads(text, parse_constant=refuse, parse_float=finite)
+    except json.JSONDecodeError as error:
+        raise RecordError(
+            f"{origin} is not whole JSON: {error.msg} at line {error.lineno}; "
+            "rebuild it from its trace with 'energyprof report build'"
+        ) from error
+    except RecursionError as error:
+        raise RecordError(f"{origin} is nested too deeply to be a report") from error
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_finite(value) for value in data]
+    return data

@@ -1,0 +1,299 @@
+"""The run folder: made in a run's first second, appended to while it runs, read back whatever ended it.
+
+::
+
+    reports/20261120-152233-mf-digits-s0-3f2a/
+      report.json      written at the start as "partial", replaced at the end
+      report.html
+      steps.arrow      segments: start_ns, phase, step
+      samples.arrow    readings: t_ns, since_ns, channel, value, gap; the channels stand in its metadata
+      metrics.arrow    logged scalars: t_ns, step, name, value
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from energyprof.errors import OutputError, RecordError, RunNotFound
+from energyprof.record.appender import ArrowAppender
+from energyprof.record.model import Report
+from energyprof.record.schema import write_report
+from energyprof.record.trace import UNATTRIBUTED, Channel, ChannelKind, Metrics, Segments, Trace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["REPORT_JSON", "RunFolder", "find_run", "list_runs", "new_run_id", "read_trace"]
+
+REPORT_JSON: Final = "report.json"
+_STEPS: Final = {"start_ns": "int64", "phase": "name", "step": "int64"}
+_SAMPLES: Final = {"t_ns": "int64", "since_ns": "int64", "channel": "name", "value": "float64", "gap": "bool"}
+_METRICS: Final = {"t_ns": "int64", "step": "int64", "name": "name", "value": "float64"}
+
+
+def new_run_id(name: str, started: datetime) -> str:
+    """Return a folder name that sorts by time: ``20261120-152233-mf-digits-s0-3f2a``."""
+    plain = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:60].rstrip("-.") or "run"
+    return f"{started:%Y%m%d-%H%M%S}-{plain}-{secrets.token_hex(2)}"
+
+
+class RunFolder:
+    """A run folder being written.
+
+    Args:
+        out: the folder of all runs; it is made where it is missing.
+        run_id: see :func:`new_run_id`.
+        channels: the channels that samples will be of: name, domain, kind, unit, sensor of each, as strings.
+
+    Raises:
+        OutputError: the folder cannot be written. Nothing has run by then.
+    """
+
+    def __init__(self, out: Path, run_id: str, channels: Sequence[Mapping[str, str]]) -> None:
+        self.path = out / run_id
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir()
+        except OSError as error:
+            raise OutputError(
+                f"cannot write to '{out}': {error.strerror}; choose another folder with --out"
+            ) from error
+        self.steps = ArrowAppender(self.path / "steps.arrow", _STEPS)
+        self.samples = ArrowAppender(
+            self.path / "samples.arrow", _SAMPLES, {"channels": json.dumps(list(map(dict, channels)))}
+        )
+        self.metrics = ArrowAppender(self.path / "metrics.arrow", _METRICS)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Say what could not be put on disk."""
+        streams = (self.steps, self.samples, self.metrics)
+        lost = [f"{s.path.name}: {s.lost_rows} rows were lost" for s in streams if s.lost_rows]
+        return (*[s.problem for s in streams if s.problem], *lost)
+
+    @property
+    def trace_bytes(self) -> int:
+        """Return the size of the trace on disk."""
+        return self.steps.size_bytes + self.samples.size_bytes + self.metrics.size_bytes
+
+    def write_report(self, report: Report) -> None:
+        """Replace ``report.json``; the folder is made anew where somebody removed it.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write to '{self.path}': {error.strerror}") from error
+        write_report(report, self.path / REPORT_JSON)
+
+    def close(self) -> None:
+        """End the three streams."""
+        for stream in (self.steps, self.samples, self.metrics):
+            stream.close()
+
+
+def list_runs(out: Path) -> list[Path]:
+    """Return the run folders in a folder, oldest first: those that hold a report or a trace."""
+    if not out.is_dir():
+        return []
+    holds = ("report.json", "steps.arrow")
+    return sorted(p for p in out.iterdir() if p.is_dir() and any((p / name).exists() for name in holds))
+
+
+def find_run(reference: str, out: Path) -> Path:
+    """Resolve what a person calls a run to its folder.
+
+    Args:
+        reference: a run folder, its ``report.json``, or a unique prefix of its id; ``last`` is the newest.
+        out: the folder of all runs.
+
+    Raises:
+        RunNotFound: there is none, or more than one.
+    """
+    path = Path(reference)
+    if path.is_file():
+        return path.parent
+    if path.is_dir() and ((path / REPORT_JSON).exists() or (path / "steps.arrow").exists()):
+        return path
+    runs = list_runs(out)
+    if reference == "last" and runs:
+        return runs[-1]
+    matches = [run for run in runs if run.name.startswith(reference)] if reference else []
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        some = ", ".join(run.name for run in matches[:3])
+        raise RunNotFound(
+            f"'{reference}' names {len(matches)} runs in {out} ({some}, ...): give more of the id"
+        )
+    newest = f"; the newest is {runs[-1].name}" if runs else ""
+    raise RunNotFound(f"no run '{reference}': no such folder, and no id in {out} begins with it{newest}")
+
+
+def read_trace(folder: Path) -> Trace:
+    """Read the trace of a run, as much of it as is whole.
+
+    Raises:
+        RecordError: there is no trace at all.
+    """
+    problems: list[str] = []
+    steps, _ = _read(folder / "steps.arrow", _STEPS, problems)
+    samples, metadata = _read(folder / "samples.arrow", _SAMPLES, problems)
+    metrics, _ = _read(folder / "metrics.arrow", _METRICS, problems)
+    if steps is None and samples is None and metrics is None:
+        raise RecordError(f"no trace in {folder}: {'; '.join(problems)}")
+    logged = _metrics(metrics)
+    marks = {name: int(t) for name, t in zip(logged.name, logged.t_ns, strict=True) if name in _WINDOW_MARKS}
+    last_seen = max(
+        _last(steps, "start_ns"), _last(samples, "t_ns"), int(logged.t_ns[-1]) if logged.t_ns.size else 0
+    )
+    duration_ns = marks.get("recording_end", last_seen)
+    if "recording_end" not in marks:
+        problems.append(
+            "the recording was cut off: what came after the last flush (at most a second) is lost"
+        )
+    window_ns = (marks.get("window_open", 0), marks.get("window_close", duration_ns))
+    return Trace(
+        segments=_segments(steps, duration_ns),
+        channels=_channels(samples, metadata, problems),
+        metrics=_without_marks(logged),
+        window_ns=window_ns,
+        duration_ns=duration_ns,
+        complete=not problems,
+        problems=tuple(problems),
+    )
+
+
+_WINDOW_MARKS: Final = ("window_open", "window_close", "recording_end")
+
+
+def _read(
+    path: Path, columns: Iterable[str], problems: list[str]
+) -> tuple[pa.Table | None, dict[bytes, bytes]]:
+    import pyarrow as pa
+
+    try:
+        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
+            schema, batches = reader.schema, []
+            if not set(columns) <= set(schema.names):
+                problems.append(f"{path.name} has other columns than an energyprof trace")
+                return None, {}
+            try:
+                batches.extend(reader)
+            except (OSError, pa.ArrowInvalid):
+                problems.append(f"{path.name} is cut off after {sum(b.num_rows for b in batches)} rows")
+            table = pa.Table.from_batches(batches, schema).unify_dictionaries()
+    except FileNotFoundError:
+        problems.append(f"{path.name} is missing")
+        return None, {}
+    except (OSError, pa.ArrowInvalid) as error:
+        problems.append(f"{path.name} cannot be read: {str(error).splitlines()[0]}")
+        return None, {}
+    return table, dict(schema.metadata or {})
+
+
+def _column(table: pa.Table, name: str) -> Any:
+    return table.column(name).to_numpy()
+
+
+def _names(table: pa.Table, name: str) -> tuple[np.ndarray[Any, np.dtype[np.int32]], tuple[str, ...]]:
+    """Return the indices and the dictionary of a name column (its chunks share one dictionary)."""
+    column = table.column(name)
+    if column.num_chunks == 0:
+        return np.empty(0, np.int32), ()
+    indices = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks])
+    return indices.astype(np.int32, copy=False), tuple(column.chunk(0).dictionary.to_pylist())
+
+
+def _last(table: pa.Table | None, name: str) -> int:
+    return 0 if table is None or table.num_rows == 0 else int(_column(table, name).max())
+
+
+def _segments(table: pa.Table | None, end_ns: int) -> Segments:
+    if table is None or table.num_rows == 0:
+        return Segments(
+            start_ns=np.zeros(1, np.int64),
+            phase=np.zeros(1, np.int32),
+            step=np.full(1, -1, np.int64),
+            phases=(UNATTRIBUTED,),
+            end_ns=end_ns,
+        )
+    phase, phases = _names(table, "phase")
+    return Segments(
+        start_ns=_column(table, "start_ns"),
+        phase=phase,
+        step=_column(table, "step"),
+        phases=phases,
+        end_ns=end_ns,
+    )
+
+
+def _metrics(table: pa.Table | None) -> Metrics:
+    if table is None:
+        empty = np.empty(0, np.int64)
+        return Metrics(t_ns=empty, step=empty, name=(), value=np.empty(0))
+    indices, names = _names(table, "name")
+    return Metrics(
+        t_ns=_column(table, "t_ns"),
+        step=_column(table, "step"),
+        name=tuple(names[i] for i in indices),
+        value=_column(table, "value"),
+    )
+
+
+def _without_marks(metrics: Metrics) -> Metrics:
+    keep = np.array([name not in _WINDOW_MARKS for name in metrics.name], bool)
+    return Metrics(
+        t_ns=metrics.t_ns[keep],
+        step=metrics.step[keep],
+        name=tuple(name for name in metrics.name if name not in _WINDOW_MARKS),
+        value=metrics.value[keep],
+    )
+
+
+def _channels(
+    table: pa.Table | None, metadata: dict[bytes, bytes], problems: list[str]
+) -> tuple[Channel, ...]:
+    if table is None:
+        return ()
+    try:
+        described = {spec["name"]: spec for spec in json.loads(metadata.get(b"channels", b"[]"))}
+    except (ValueError, TypeError, KeyError):
+        described = {}
+    indices, names = _names(table, "channel")
+    unknown = sorted(set(names) - set(described))
+    if unknown:
+        problems.append(f"samples.arrow does not describe its channels {', '.join(unknown)}")
+    columns = {name: _column(table, name) for name in ("t_ns", "since_ns", "value", "gap")}
+    return tuple(
+        _channel(described[name], columns, np.flatnonzero(indices == index))
+        for index, name in enumerate(names)
+        if name in described
+    )
+
+
+def _channel(spec: dict[str, str], columns: dict[str, Any], rows: Any) -> Channel:
+    rows = rows[np.argsort(columns["t_ns"][rows], kind="stable")]
+    gaps = rows[columns["gap"][rows]]
+    read = rows[~np.isnan(columns["value"][rows])]
+    return Channel(
+        name=spec["name"],
+        domain=spec["domain"],
+        kind=ChannelKind(spec["kind"]),
+        sensor=spec["sensor"],
+        unit=spec["unit"],
+        t_ns=columns["t_ns"][read],
+        since_ns=columns["since_ns"][read],
+        value=columns["value"][read],
+        gap_ns=np.column_stack([columns["since_ns"][gaps], columns["t_ns"][gaps]]),
+    )

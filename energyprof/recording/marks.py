@@ -1,0 +1,225 @@
+"""Marks: one clock read into a preallocated buffer, and nothing else on the hot path.
+
+A mark says that from this moment on the program is in another state: a phase, inside a step or not. The
+buffers hold 12 bytes a mark; :meth:`MarkBuffer.drain` turns them into segments off the hot path.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from energyprof.record.trace import UNATTRIBUTED
+
+__all__ = ["MarkBuffer", "PhaseMark", "SegmentRows"]
+
+T = TypeVar("T")
+
+_CAPACITY: Final = 1 << 14
+_WAIT, _BODY, _PLAIN = (
+    0,
+    1,
+    2,
+)  # what a mark does to the step count: may begin a step, is in its body, neither
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRows:
+    """Segments that came about since the last drain.
+
+    Attributes:
+        start_ns: (n,) int64, on the clock of the marks.
+        phase: (n,) int32, index into the buffer's ``phases``.
+        step: (n,) int64, step number or -1.
+    """
+
+    start_ns: NDArray[np.int64]
+    phase: NDArray[np.int32]
+    step: NDArray[np.int64]
+
+
+class PhaseMark:
+    """A phase as a context manager; made once for each place it occurs in and then reused."""
+
+    __slots__ = ("_enter", "_inside", "_leave", "_outside")
+
+    def __init__(self, buffer: MarkBuffer, inside: int, outside: int) -> None:
+        self._enter = self._leave = buffer.mark
+        self._inside, self._outside = inside, outside
+
+    def __enter__(self) -> None:
+        """Enter the phase."""
+        self._enter(self._inside)
+
+    def __exit__(self, *_: object) -> None:
+        """Return to the phase around it."""
+        self._leave(self._outside)
+
+
+class MarkBuffer:
+    """The marks of one thread.
+
+    Attributes:
+        mark: ``mark(code)``: from now on the state is ``code``. About 0.1 us.
+        phases: the names of phases so far; :class:`SegmentRows` refer to them by index.
+
+    Args:
+        now_ns: the clock.
+    """
+
+    mark: Callable[[int], None]
+    _current: Callable[[], int]
+    _take: Callable[[], tuple[NDArray[np.int64], NDArray[np.int32]]]
+    _iterate: Callable[..., Iterator[Any]]
+
+    def __init__(self, now_ns: Callable[[], int]) -> None:
+        self._now_ns = now_ns
+        self._lock = threading.Lock()
+        self.phases: list[str] = [UNATTRIBUTED]
+        self._states: list[tuple[int, int]] = [(0, _PLAIN)]  # code -> (phase, kind)
+        self._codes: dict[tuple[int, int], int] = {(0, _PLAIN): 0}
+        self._phase_index: dict[str, int] = {UNATTRIBUTED: 0}
+        self._marks: dict[tuple[int, str], PhaseMark] = {}
+        self._spilled: list[tuple[NDArray[np.int64], NDArray[np.int32]]] = []
+        self._held: tuple[NDArray[np.int64], NDArray[np.int32]] = (
+            np.empty(0, np.int64),
+            np.empty(0, np.int32),
+        )
+        self._steps = 0
+        self._in_steps = False
+        self._build()
+
+    @property
+    def steps_finished(self) -> int:
+        """Return the number of steps that drained marks tell of."""
+        return self._steps
+
+    def phase(self, name: str) -> PhaseMark:
+        """Return the context manager of a phase inside the present one."""
+        key = (self._current(), name)
+        found = self._marks.get(key)
+        if found is None:
+            outer = self._states[key[0]][0]
+            path = f"{self.phases[outer]}/{name}" if outer else name
+            kind = self._states[key[0]][1]
+            found = self._marks[key] = PhaseMark(self, self._code(path, kind), key[0])
+        return found
+
+    def steps(self, iterable: Iterable[T], phase: str) -> Iterator[T]:
+        """Yield from an iterable; each item is a step, the time to get it is the step's ``data`` phase."""
+        outside = self._current()
+        outer = self._states[outside][0]
+        path = f"{self.phases[outer]}/{phase}" if outer else phase
+        if (
+            self._in_steps
+        ):  # steps within a step: their time is told apart, the steps counted are the outer ones
+            kind = self._states[outside][1]
+            wait, body = self._code(f"{path}/data", kind), self._code(path, kind)
+        else:
+            wait, body = self._code(f"{path}/data", _WAIT), self._code(path, _BODY)
+        return self._iterate(iterable, wait, body, outside, not self._in_steps)
+
+    def drain(self) -> SegmentRows:
+        """Return the segments that came about since the last call, for the thread that writes them out."""
+        with self._lock:
+            chunks = [self._held, *self._spilled, self._take()]
+            self._spilled = []
+        times = np.concatenate([times for times, _ in chunks])
+        codes = np.concatenate([codes for _, codes in chunks])
+        states = np.array(self._states, np.int32)
+        step, decided = self._number(states[codes, 1])
+        self._held = (times[decided:], codes[decided:])
+        return SegmentRows(times[:decided], states[codes[:decided], 0], step)
+
+    def _number(self, kinds: NDArray[np.int32]) -> tuple[NDArray[np.int64], int]:
+        """Number the steps of marks of these kinds, as far as they are decided; return how far that is.
+
+        A wait for data becomes part of a step only once its body follows: the last wait of a loop, which
+        finds that there is no more data, belongs to none. A wait still going on is left for the next drain.
+        """
+        others = np.flatnonzero(kinds != _WAIT)
+        decided = int(others[-1]) + 1 if others.size else 0
+        kinds = kinds[:decided]
+        waits = kinds == _WAIT
+        follower = kinds[others[np.searchsorted(others, np.arange(decided))]]
+        in_step = follower == _BODY
+        begins = in_step & waits
+        begins[1:] &= ~waits[:-1]
+        step = np.where(in_step, self._steps - 1 + np.cumsum(begins), -1)
+        self._steps += int(begins.sum())
+        return step, decided
+
+    def _code(self, path: str, kind: int) -> int:
+        phase = self._phase_index.get(path)
+        if phase is None:
+            phase = self._phase_index[path] = len(self.phases)
+            self.phases.append(path)
+        code = self._codes.get((phase, kind))
+        if code is None:
+            code = self._codes[phase, kind] = len(self._states)
+            self._states.append((phase, kind))
+        return code
+
+    def _build(self) -> None:
+        """Make the hot path: closures over local variables, the fastest that plain Python has."""
+        now, lock, owner = self._now_ns, self._lock, os.getpid()
+        times, codes = array("q", bytes(8 * _CAPACITY)), array("i", bytes(4 * _CAPACITY))
+        end = taken = current = 0
+
+        def take() -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+            nonlocal taken
+            begin, taken = taken, end
+            return np.array(times[begin:taken], np.int64), np.array(codes[begin:taken], np.int32)
+
+        def spill(code: int) -> None:
+            nonlocal end, taken
+            with lock:
+                if os.getpid() == owner:  # a forked child has nobody to write its marks out
+                    self._spilled.append(take())
+                times[0], codes[0] = now(), code
+                end = taken = 0
+
+        def mark(code: int) -> None:
+            nonlocal end, current
+            current = code
+            try:
+                times[end] = now()
+                codes[end] = code
+            except IndexError:
+                spill(code)
+            end += 1
+
+        def iterate(iterable: Iterable[T], wait: int, body: int, outside: int, counts: bool) -> Iterator[T]:
+            nonlocal end, current
+            self._in_steps = True
+            mark(wait)
+            try:
+                for item in iterable:
+                    current = body
+                    try:
+                        times[end] = now()
+                        codes[end] = body
+                    except IndexError:
+                        spill(body)
+                    end += 1
+                    yield item
+                    current = wait
+                    try:
+                        times[end] = now()
+                        codes[end] = wait
+                    except IndexError:
+                        spill(wait)
+                    end += 1
+            finally:
+                self._in_steps = not counts
+                mark(outside)
+
+        self.mark, self._take, self._iterate = mark, take, iterate
+        self._current = lambda: current
