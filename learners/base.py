@@ -15,7 +15,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Batch", "DataSpec", "Learner", "Metrics", "PhaseMarker", "Stage"]
+from energyprof.errors import DataError
+
+__all__ = ["Batch", "DataSpec", "Learner", "Metrics", "PhaseMarker", "Stage", "check_data", "silent_phase"]
 
 Metrics = Mapping[str, Tensor]
 """Named scalars of one step, still on the device: reading them would be a sync inside what is measured."""
@@ -69,11 +71,13 @@ class Learner(nn.Module):
     Attributes:
         input_scale: ``"normalised"`` (zero mean, unit variance by channel) or ``"unit"`` (pixels in [0, 1]).
         schedule: how layers take turns, for the record: ``"joint"``, ``"concurrent"``, ``"sequential"`` ...
+        arch: the resolved architecture, ``"mlp:1000,1000"``; set by :func:`learners.registry.build`.
         phase: names the parts of a step; set by the loop, silent otherwise.
     """
 
     input_scale: str = "normalised"
     schedule: str = "joint"
+    arch: str = ""
     phase: PhaseMarker
 
     def __init__(self) -> None:
@@ -92,6 +96,16 @@ class Learner(nn.Module):
         """Yield the stages in order; code after a ``yield`` is that stage's closing act."""
         yield Stage(name="train", step=self.step)
 
+    def on_epoch(self, epoch: int, epochs: int) -> None:
+        """Prepare for one epoch of the present stage: learning-rate schedules live here.
+
+        Args:
+            epoch: from 0.
+            epochs: how many there will be at most.
+
+        The loop calls it before the first step of every epoch.
+        """
+
     @torch.no_grad()
     def loss(self, batch: Batch) -> Tensor:
         """Return the mean loss on a batch without learning: cross-entropy of the scores unless overridden."""
@@ -100,6 +114,30 @@ class Learner(nn.Module):
     def parameter_count(self) -> int:
         """Count the trainable parameters."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+def check_data(x: Tensor, y: Tensor, spec: DataSpec) -> None:
+    """Refuse data that no learner can learn from; meant for a whole data set, once, before training.
+
+    Raises:
+        DataError: shapes do not fit, inputs are not finite, labels are out of range or all the same.
+    """
+    if tuple(x.shape[1:]) != spec.shape or x.shape[0] != y.shape[0]:
+        wanted = ", ".join(map(str, spec.shape))
+        raise DataError(
+            f"inputs {tuple(x.shape)} and labels {tuple(y.shape)} do not fit: they must be (n, {wanted}) and (n,)"
+        )
+    if y.dtype != torch.int64 or y.numel() == 0 or int(y.min()) < 0 or int(y.max()) >= spec.classes:
+        seen = f"{int(y.min())} to {int(y.max())}" if y.numel() else "none"
+        raise DataError(
+            f"labels must be int64 from 0 to {spec.classes - 1}, seen {seen} as {y.dtype}: check the labels"
+        )
+    if bool((y == y[0]).all()):
+        raise DataError(f"all {y.numel()} labels are {int(y[0])}: a classifier needs two classes or more")
+    if not bool(torch.isfinite(x).all()):
+        raise DataError(
+            f"{int((~torch.isfinite(x)).sum())} input values are NaN or infinite: clean the data first"
+        )
 
 
 def silent_phase(_name: str) -> AbstractContextManager[object]:
