@@ -7,7 +7,7 @@
       report.html
       steps.arrow      segments: start_ns, phase, step
       samples.arrow    readings: t_ns, since_ns, channel, value, gap; the channels stand in its metadata
-      metrics.arrow    logged scalars: t_ns, step, name, value
+      metrics.arrow    logged scalars: t_ns, name, value
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -36,7 +37,7 @@ __all__ = ["REPORT_JSON", "RunFolder", "find_run", "list_runs", "new_run_id", "r
 REPORT_JSON: Final = "report.json"
 _STEPS: Final = {"start_ns": "int64", "phase": "name", "step": "int64"}
 _SAMPLES: Final = {"t_ns": "int64", "since_ns": "int64", "channel": "name", "value": "float64", "gap": "bool"}
-_METRICS: Final = {"t_ns": "int64", "step": "int64", "name": "name", "value": "float64"}
+_METRICS: Final = {"t_ns": "int64", "name": "name", "value": "float64"}
 
 
 def new_run_id(name: str, started: datetime) -> str:
@@ -152,7 +153,8 @@ def read_trace(folder: Path) -> Trace:
     metrics, _ = _read(folder / "metrics.arrow", _METRICS, problems)
     if steps is None and samples is None and metrics is None:
         raise RecordError(f"no trace in {folder}: {'; '.join(problems)}")
-    logged = _metrics(metrics)
+    segments = _segments(steps)
+    logged = _metrics(metrics, segments)
     marks = {name: int(t) for name, t in zip(logged.name, logged.t_ns, strict=True) if name in _WINDOW_MARKS}
     last_seen = max(
         _last(steps, "start_ns"), _last(samples, "t_ns"), int(logged.t_ns[-1]) if logged.t_ns.size else 0
@@ -164,7 +166,7 @@ def read_trace(folder: Path) -> Trace:
         )
     window_ns = (marks.get("window_open", 0), marks.get("window_close", duration_ns))
     return Trace(
-        segments=_segments(steps, duration_ns),
+        segments=replace(segments, end_ns=duration_ns),
         channels=_channels(samples, metadata, problems),
         metrics=_without_marks(logged),
         window_ns=window_ns,
@@ -219,14 +221,14 @@ def _last(table: pa.Table | None, name: str) -> int:
     return 0 if table is None or table.num_rows == 0 else int(_column(table, name).max())
 
 
-def _segments(table: pa.Table | None, end_ns: int) -> Segments:
+def _segments(table: pa.Table | None) -> Segments:
     if table is None or table.num_rows == 0:
         return Segments(
             start_ns=np.zeros(1, np.int64),
             phase=np.zeros(1, np.int32),
             step=np.full(1, -1, np.int64),
             phases=(UNATTRIBUTED,),
-            end_ns=end_ns,
+            end_ns=0,
         )
     phase, phases = _names(table, "phase")
     return Segments(
@@ -234,21 +236,30 @@ def _segments(table: pa.Table | None, end_ns: int) -> Segments:
         phase=phase,
         step=_column(table, "step"),
         phases=phases,
-        end_ns=end_ns,
+        end_ns=0,
     )
 
 
-def _metrics(table: pa.Table | None) -> Metrics:
+def _metrics(table: pa.Table | None, segments: Segments) -> Metrics:
     if table is None:
         empty = np.empty(0, np.int64)
         return Metrics(t_ns=empty, step=empty, name=(), value=np.empty(0))
     indices, names = _names(table, "name")
+    t_ns = _column(table, "t_ns")
     return Metrics(
-        t_ns=_column(table, "t_ns"),
-        step=_column(table, "step"),
+        t_ns=t_ns,
+        step=_steps_finished(segments, t_ns),
         name=tuple(names[i] for i in indices),
         value=_column(table, "value"),
     )
+
+
+def _steps_finished(segments: Segments, t_ns: Any) -> Any:
+    """Count the steps that were over at each time: all before the one that is going on."""
+    begun = np.maximum.accumulate(segments.step) + 1
+    at = np.searchsorted(segments.start_ns, t_ns, side="right") - 1
+    going_on = segments.step[at] >= 0
+    return np.where(at < 0, 0, begun[at] - going_on)
 
 
 def _without_marks(metrics: Metrics) -> Metrics:

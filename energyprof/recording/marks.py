@@ -45,6 +45,10 @@ class SegmentRows:
     step: NDArray[np.int64]
 
 
+def _ignore(*_: object) -> None:
+    """Do nothing."""
+
+
 class PhaseMark:
     """A phase as a context manager; made once for each place it occurs in and then reused."""
 
@@ -112,8 +116,21 @@ class MarkBuffer:
             found = self._marks[key] = PhaseMark(self, self._code(path, kind), key[0])
         return found
 
-    def steps(self, iterable: Iterable[T], phase: str) -> Iterator[T]:
-        """Yield from an iterable; each item is a step, the time to get it is the step's ``data`` phase."""
+    def steps(
+        self,
+        iterable: Iterable[T],
+        phase: str,
+        begun: Callable[[T], object] = _ignore,
+        ended: Callable[[int, T], object] = _ignore,
+    ) -> Iterator[T]:
+        """Yield from an iterable; each item is a step, the time to get it is the step's ``data`` phase.
+
+        Args:
+            iterable: what to yield from.
+            phase: what the steps are called.
+            begun: called with the first item.
+            ended: called with the number of items and the last one, where there was any.
+        """
         outside = self._current()
         outer = self._states[outside][0]
         path = f"{self.phases[outer]}/{phase}" if outer else phase
@@ -124,7 +141,7 @@ class MarkBuffer:
             wait, body = self._code(f"{path}/data", kind), self._code(path, kind)
         else:
             wait, body = self._code(f"{path}/data", _WAIT), self._code(path, _BODY)
-        return self._iterate(iterable, wait, body, outside, not self._in_steps)
+        return self._iterate(iterable, (wait, body, outside), not self._in_steps, begun, ended)
 
     def drain(self) -> SegmentRows:
         """Return the segments that came about since the last call, for the thread that writes them out."""
@@ -196,12 +213,20 @@ class MarkBuffer:
                 spill(code)
             end += 1
 
-        def iterate(iterable: Iterable[T], wait: int, body: int, outside: int, counts: bool) -> Iterator[T]:
+        def iterate(
+            iterable: Iterable[T],
+            states: tuple[int, int, int],
+            counts: bool,
+            begun: Callable[[T], object],
+            ended: Callable[[int, T], object],
+        ) -> Iterator[T]:
             nonlocal end, current
+            wait, body, outside = states
             self._in_steps = True
+            count = 0
             mark(wait)
             try:
-                for item in iterable:
+                for count, item in enumerate(iterable, 1):
                     current = body
                     try:
                         times[end] = now()
@@ -209,6 +234,8 @@ class MarkBuffer:
                     except IndexError:
                         spill(body)
                     end += 1
+                    if count == 1:
+                        begun(item)
                     yield item
                     current = wait
                     try:
@@ -220,6 +247,8 @@ class MarkBuffer:
             finally:
                 self._in_steps = not counts
                 mark(outside)
+                if count:
+                    ended(count, item)
 
         self.mark, self._take, self._iterate = mark, take, iterate
         self._current = lambda: current

@@ -1,0 +1,47 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from energyprof.cli import compare, doctor, listing, report, run, schema
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="energyprof",
+    help="Energy and hardware profiling for training algorithms: joules a step, with bounds and provenance.",
+    epilog="Start with:  energyprof run --algo mf",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from energyprof import __version__
+
+        typer.echo(f"energyprof {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def energyprof(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Energy and hardware profiling for training algorithms: joules a step, with bounds and provenance."""
+
+
+app.command("run", epilog=run.EXAMPLE)(run.run)
+app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
+app.add_typer(report.app, name="report")
+app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.add_typer(listing.app, name="list")
+app.command("schema", epilog=schema.EXAMPLE)(schema.schema)

@@ -1,0 +1,384 @@
+"""The public profiler: around anyone's loop, or inside the project's own."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Final, TypeVar
+
+from energyprof.clock import Clock, SystemClock
+from energyprof.errors import EnergyprofError, UnknownName, UsageError
+from energyprof.record.environment import collect_environment, shorten_home
+from energyprof.record.model import (
+    Environment,
+    Flag,
+    MemoryByCause,
+    Report,
+    RunInfo,
+    RunStatus,
+    Severity,
+    Totals,
+    WindowInfo,
+    Workload,
+)
+from energyprof.record.store import new_run_id
+from energyprof.recording.recorder import Recorder
+from energyprof.recording.run import Run
+from energyprof.sensors.base import Sensor
+from energyprof.sensors.discovery import Discovery, discover
+
+__all__ = ["Profiler"]
+
+T = TypeVar("T")
+
+_ENVIRONMENT_FIELDS: Final = ("device", "threads", "flush_denormal")
+_WORKLOAD_FIELDS: Final = tuple(field.name for field in fields(Workload))
+_NO_PHASE: Final = nullcontext()
+
+
+class Profiler:
+    """Measure energy, power, memory and time of what runs inside ``with Profiler(...) as prof``.
+
+    Nothing is probed or written before the block is entered. Inside, a step costs two clock reads; sensors
+    are read by a background thread. On leaving, the report is written, whatever ended the block.
+
+    Args:
+        name: what to call the run; it becomes part of its id.
+        out: the folder of all runs.
+        seed: the run's random seed, for the record.
+        country: ISO 3166 alpha-3 code for the carbon intensity; None for the world average, named as assumed.
+        intensity_g_per_kwh: a carbon intensity of your own, in g CO2e a kWh.
+        idle_s: seconds of idle power recorded before and after the window; 0 for none.
+        html: whether to write ``report.html`` beside ``report.json``.
+        sensors: what to read; None for all that this machine has.
+        clock: the clock; None for the machine's own.
+        command: the command line, for the record; None for this process's own.
+    """
+
+    def __init__(
+        self,
+        name: str = "run",
+        *,
+        out: str | Path = "reports",
+        seed: int | None = None,
+        country: str | None = None,
+        intensity_g_per_kwh: float | None = None,
+        idle_s: float = 0.0,
+        html: bool = True,
+        sensors: Sequence[Sensor] | None = None,
+        clock: Clock | None = None,
+        command: str | None = None,
+    ) -> None:
+        if not 0 <= idle_s < 3600:
+            raise UsageError(f"idle_s is {idle_s}: give seconds between 0 and 3600")
+        self.name = name
+        self._out = Path(out)
+        self._country, self._intensity = country, intensity_g_per_kwh
+        self._idle_s, self._html = idle_s, html
+        self._given_sensors = sensors
+        self._clock: Clock = clock or SystemClock()
+        self._command = shorten_home(command or " ".join(sys.argv))
+        self._seed = seed
+        self._recorder: Recorder | None = None
+        self._draft: Report | None = None
+        self._run: Run | None = None
+        self._owner = (0, 0)
+        self._opened_ns = self._closed_ns = 0
+        self._old_sigterm: Any = None
+        self._flags: list[Flag] = []
+        self._facts: dict[str, Any] = {}
+        self._accounts: dict[str, Any] = {}
+        self._samples_seen = 0
+
+    # -- the block ----------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Profiler:
+        """Start recording and open the measured window."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the window and write the report; what was raised inside goes on."""
+        self.stop(error)
+
+    def start(self) -> None:
+        """Find the sensors, make the run folder, record idle power, open the window.
+
+        Raises:
+            OutputError: the folder cannot be written.
+            UsageError: the profiler has been started before, or the country is not known.
+        """
+        from energyprof.carbon import carbon_intensity
+
+        if self._recorder is not None:
+            raise UsageError(f"profiler '{self.name}' was started before: make a new one for each run")
+        carbon = carbon_intensity(self._country, self._intensity)
+        found = discover() if self._given_sensors is None else Discovery(sensors=tuple(self._given_sensors))
+        started = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC)
+        recorder = Recorder(self._out, new_run_id(self.name, started), found.sensors, self._clock)
+        self._owner = (os.getpid(), threading.get_ident())
+        self._flags = [_note("sensor-missing", problem) for problem in found.problems]
+        self._draft = Report(
+            run=RunInfo(
+                id=recorder.folder.path.name,
+                name=self.name,
+                status=RunStatus.PARTIAL,
+                started_at=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                seed=self._seed,
+                command=self._command,
+            ),
+            environment=collect_environment(found.gpus),
+            window=WindowInfo(includes=("training", "data-loading")),
+            sensors=tuple(sensor.info for sensor in found.sensors),
+            carbon=carbon,
+            flags=tuple(self._flags),
+        )
+        self._recorder = recorder
+        recorder.draft(self._draft)
+        recorder.start()
+        self._take_sigterm()
+        atexit.register(self.stop)
+        self._idle()
+        self._opened_ns = self._clock.now_ns()
+        recorder.log({"window_open": 0.0})
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """Close the window and write the report. A second call, or one in a forked child, does nothing.
+
+        Args:
+            error: what ended the block, if anything did.
+        """
+        recorder = self._recorder
+        if recorder is None or self._run is not None or os.getpid() != self._owner[0]:
+            return
+        recorder.log({"window_close": 0.0})
+        self._closed_ns = self._clock.now_ns()
+        recorder.marks.mark(0)
+        atexit.unregister(self.stop)
+        self._give_sigterm_back()
+        if error is None:
+            self._idle()
+        recorder.stop()
+        self._finish(recorder, error)
+
+    # -- what happens inside ------------------------------------------------------------------------------
+
+    def steps(self, iterable: Iterable[T], phase: str = "train", samples: int | None = None) -> Iterator[T]:
+        """Iterate over a loader; each item is one step, one optimisation update.
+
+        The time to get an item is the phase ``<phase>/data``, the body of the loop is ``<phase>``.
+
+        Args:
+            iterable: batches; anything iterable.
+            phase: what the steps are called in the ledger.
+            samples: training samples a step. None: the length of the first batch, or of its first element,
+                counts for all but the last, whose own length is used.
+        """
+        if not self._recording():
+            return iter(iterable)
+        recorder = self._active()
+        size: list[int] = []
+
+        def begun(batch: T) -> None:
+            length = samples if samples is not None else _batch_length(batch)
+            if length is not None:
+                size.append(length)
+                recorder.log({"batch_samples": float(length)})
+
+        def ended(count: int, batch: T) -> None:
+            if size:
+                last = samples if samples is not None else _batch_length(batch)
+                self._samples_seen += size[0] * (count - 1) + (size[0] if last is None else last)
+                recorder.log({"samples": float(self._samples_seen)})
+
+        return recorder.marks.steps(iterable, phase, begun, ended)
+
+    def phase(self, name: str) -> AbstractContextManager[object]:
+        """Name what happens inside ``with prof.phase("forward")``; phases nest.
+
+        Phases are told apart on the thread that started the profiler; on any other this does nothing.
+        """
+        if self._recorder is None or threading.get_ident() != self._owner[1]:
+            return _NO_PHASE
+        return self._recorder.marks.phase(name)
+
+    def log(self, **values: float | None) -> None:
+        """Note scalars at this moment: ``prof.log(train_loss=0.3, validation_accuracy=0.97)``.
+
+        Reading a value off a GPU waits for it; log once an epoch rather than once a step.
+        """
+        if self._recording():
+            self._active().log({name: float("nan" if v is None else v) for name, v in values.items()})
+
+    @contextmanager
+    def epoch(self, index: int, stage: str = "train") -> Iterator[None]:
+        """Mark an epoch: what is logged inside belongs to it."""
+        self.log(**{f"epoch_begin/{stage}": index})
+        yield
+        self.log(**{f"epoch_end/{stage}": index})
+
+    def describe(self, **facts: Any) -> None:
+        """Say what is computed: fields of ``workload`` in the report, or device, threads, flush_denormal.
+
+        Raises:
+            UnknownName: a field that the record does not have.
+        """
+        for name in facts:
+            if name not in _WORKLOAD_FIELDS and name not in _ENVIRONMENT_FIELDS:
+                raise UnknownName("fact", name, (*_WORKLOAD_FIELDS, *_ENVIRONMENT_FIELDS))
+        self._facts.update(facts)
+        if self._draft is not None and self._recorder is not None:
+            self._recorder.draft(self._described(self._draft))
+
+    def account(
+        self,
+        flops: float | None = None,
+        memory: MemoryByCause | None = None,
+        peak_device_memory_bytes: int | None = None,
+        includes: Sequence[str] | None = None,
+    ) -> None:
+        """Add figures that the training code knows and no sensor tells.
+
+        Args:
+            flops: floating-point operations of all training steps together.
+            memory: training memory by cause.
+            peak_device_memory_bytes: the allocator's peak on the device.
+            includes: what the window includes: training, evaluation, checkpoints, data-loading, warm-up.
+        """
+        given = {"flops": flops, "memory": memory, "peak": peak_device_memory_bytes, "includes": includes}
+        self._accounts.update({name: value for name, value in given.items() if value is not None})
+
+    def latest(self) -> Mapping[str, float]:
+        """Return the latest reading of every channel, for a live view."""
+        return {} if self._recorder is None else self._recorder.sampler.latest()
+
+    # -- what came of it ----------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path:
+        """Return the run folder.
+
+        Raises:
+            UsageError: the profiler has not been started.
+        """
+        return self._active().folder.path
+
+    @property
+    def run(self) -> Run:
+        """Return the finished run.
+
+        Raises:
+            UsageError: the window is still open.
+        """
+        if self._run is None:
+            raise UsageError("the run is not finished: ask for it after the 'with' block")
+        return self._run
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _recording(self) -> bool:
+        return self._recorder is not None and self._run is None
+
+    def _active(self) -> Recorder:
+        if self._recorder is None:
+            raise UsageError(f"profiler '{self.name}' is not started: use it in a 'with' block")
+        return self._recorder
+
+    def _idle(self) -> None:
+        if self._idle_s:
+            with self._active().marks.phase("idle"):
+                self._clock.sleep_until_ns(self._clock.now_ns() + int(self._idle_s * 1e9))
+
+    def _described(self, report: Report) -> Report:
+        facts = self._facts
+        work = {name: value for name, value in facts.items() if name in _WORKLOAD_FIELDS}
+        place: dict[str, Any] = {name: facts[name] for name in _ENVIRONMENT_FIELDS if name in facts}
+        environment: Environment = replace(report.environment, **place)
+        return replace(report, workload=replace(report.workload, **work), environment=environment)
+
+    def _finish(self, recorder: Recorder, error: BaseException | None) -> None:
+        from energyprof.report.build import build_report
+
+        assert self._draft is not None
+        status, reason = _outcome(error)
+        duration_s = (self._closed_ns - self._opened_ns) / 1e9
+        ended = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC)
+        accounts = self._accounts
+        self._flags += [_note("recording-problem", p, Severity.WARNING) for p in recorder.problems]
+        draft = replace(
+            self._described(self._draft),
+            run=replace(
+                self._draft.run,
+                status=status,
+                error=reason,
+                ended_at=ended.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            ),
+            window=WindowInfo(includes=tuple(accounts.get("includes", self._draft.window.includes))),
+            sensors=recorder.sensor_infos(),
+            totals=Totals(flops=accounts.get("flops"), peak_device_memory_bytes=accounts.get("peak")),
+            memory=accounts.get("memory", MemoryByCause()),
+            overhead=recorder.overhead(duration_s),
+            flags=tuple(self._flags),
+        )
+        try:
+            report = build_report(recorder.folder.path, draft, html=self._html)
+        except (EnergyprofError, OSError) as problem:
+            warnings.warn(f"the report could not be written: {problem}", RuntimeWarning, stacklevel=4)
+            report = draft
+        self._run = Run(recorder.folder.path, report)
+
+    def _take_sigterm(self) -> None:
+        """Turn SIGTERM into an orderly end, where nobody else has taken it."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            self._old_sigterm = signal.signal(signal.SIGTERM, _terminate)
+
+    def _give_sigterm_back(self) -> None:
+        if self._old_sigterm is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._old_sigterm)
+            self._old_sigterm = None
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _outcome(error: BaseException | None) -> tuple[RunStatus, str | None]:
+    if error is None:
+        return RunStatus.COMPLETED, None
+    if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+        return RunStatus.INTERRUPTED, None
+    text = str(error).strip().splitlines()
+    return RunStatus.FAILED, shorten_home(f"{type(error).__name__}: {text[0] if text else 'no message'}")
+
+
+def _note(code: str, message: str, severity: Severity = Severity.INFO) -> Flag:
+    return Flag(code=code, severity=severity, message=message)
+
+
+def _batch_length(item: Any) -> int | None:
+    """Return the number of samples in a batch: of its first element where it is a tuple, list or dict."""
+    if isinstance(item, Mapping):
+        item = next(iter(item.values()), None)
+    elif isinstance(item, tuple | list) and item:
+        item = item[0]
+    try:
+        return len(item)
+    except TypeError:
+        return None

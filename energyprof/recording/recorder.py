@@ -1,0 +1,167 @@
+"""A recording: marks, readings and logged scalars of one run, on their way to its folder.
+
+Everything slow happens in the sampling thread, at least once a second; the training thread only appends to
+buffers.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from energyprof.clock import Clock
+from energyprof.errors import OutputError
+from energyprof.record.model import Overhead, Report, SensorInfo
+from energyprof.record.store import RunFolder
+from energyprof.recording.marks import MarkBuffer
+from energyprof.recording.sampler import Sampler, SamplerProblem
+from energyprof.recording.sampling_thread import SamplingThread
+from energyprof.sensors.base import Sensor
+
+__all__ = ["Recorder"]
+
+
+class Recorder:
+    """Record one run from :meth:`start` to :meth:`stop`.
+
+    Args:
+        out: the folder of all runs.
+        run_id: the run's folder in it.
+        sensors: what is read; the recorder closes them.
+        clock: monotonic and wall time.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+
+    def __init__(self, out: Path, run_id: str, sensors: Sequence[Sensor], clock: Clock) -> None:
+        self._clock = clock
+        self._sensors = sensors
+        self.folder = RunFolder(out, run_id, [_described(s, c) for s in sensors for c in s.channels])
+        self.origin_ns = clock.now_ns()
+        self.marks = MarkBuffer(clock.now_ns)
+        self.sampler = Sampler(sensors, clock, self.origin_ns)
+        self._thread = SamplingThread(self.sampler, clock, self.flush)
+        self._log: list[tuple[int, str, float]] = []
+        self._log_names: dict[str, int] = {}
+        self._flushing = threading.Lock()
+        self._draft: Report | None = None
+        self._marks_written = 0
+        self._mark_s = 0.0
+        self._owner = os.getpid()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Say what went wrong with recording, in words."""
+        return (*(_in_words(problem) for problem in self.sampler.problems), *self.folder.problems)
+
+    def sensor_infos(self) -> tuple[SensorInfo, ...]:
+        """Describe the sensors, with what was observed of them."""
+        return self.sampler.sensor_infos()
+
+    def start(self) -> None:
+        """Start to record."""
+        self._mark_s = _time_a_step_mark(self._clock)
+        self.marks.mark(0)
+        self._thread.start()
+
+    def log(self, values: Mapping[str, float]) -> None:
+        """Note scalars at this moment; one that is not finite is kept as a gap."""
+        now_ns = self._clock.now_ns()
+        self._log.extend((now_ns, name, value) for name, value in values.items())
+
+    def draft(self, report: Report) -> None:
+        """Set what ``report.json`` says should the process be killed; written with the next flush."""
+        self._draft = report
+
+    def flush(self) -> None:
+        """Put everything so far on disk. Called about once a second; never raises."""
+        with self._flushing:
+            if os.getpid() != self._owner:
+                return
+            self._flush_marks()
+            self._flush_samples()
+            self._flush_log()
+            draft, self._draft = self._draft, None
+            if draft is not None:
+                with suppress(OutputError):  # the next draft, or the report itself, will say so
+                    self.folder.write_report(draft)
+
+    def stop(self) -> None:
+        """Stop reading, take a last reading of everything, and end the streams."""
+        self.marks.mark(0)
+        self._thread.stop()
+        self.sampler.finish()
+        self.log({"recording_end": 0.0})
+        self.flush()
+        self.folder.close()
+        for sensor in self._sensors:
+            sensor.close()
+
+    def overhead(self, duration_s: float) -> Overhead:
+        """Say what recording has cost."""
+        readings = sum(sensor.readings for sensor in self.sampler.statistics.values())
+        cpu_s = self._thread.cpu_s
+        spent_s = self._marks_written / 2 * self._mark_s + cpu_s  # a step is two marks
+        return Overhead(
+            mark_s=self._mark_s,
+            marks=self._marks_written,
+            sampler_cpu_s=cpu_s,
+            sampler_readings=readings,
+            share_of_duration=spent_s / duration_s if duration_s > 0 else None,
+            trace_bytes=self.folder.trace_bytes,
+        )
+
+    def _flush_marks(self) -> None:
+        rows = self.marks.drain()
+        self._marks_written += len(rows.start_ns)
+        self.folder.steps.append(
+            {"start_ns": rows.start_ns - self.origin_ns, "phase": rows.phase, "step": rows.step},
+            self.marks.phases,
+        )
+
+    def _flush_samples(self) -> None:
+        rows = self.sampler.drain()
+        columns = {name: getattr(rows, name) for name in ("t_ns", "since_ns", "channel", "value", "gap")}
+        self.folder.samples.append(columns, rows.channels)
+
+    def _flush_log(self) -> None:
+        rows, self._log = self._log, []
+        if not rows:
+            return
+        index = self._log_names
+        names = [index.setdefault(name, len(index)) for _, name, _ in rows]
+        values = [value if math.isfinite(value) else math.nan for _, _, value in rows]
+        times = np.array([t for t, _, _ in rows], np.int64) - self.origin_ns
+        self.folder.metrics.append({"t_ns": times, "name": names, "value": values}, list(index))
+
+
+def _in_words(problem: SamplerProblem) -> str:
+    first_s, last_s = problem.first_ns / 1e9, problem.last_ns / 1e9
+    when = f"at {first_s:.1f} s" if problem.count == 1 else f"{problem.count} times, {first_s:.1f} to {last_s:.1f} s"
+    return f"{problem.sensor}: {problem.reason} ({when})"
+
+
+def _described(sensor: Sensor, channel: object) -> dict[str, str]:
+    fields = ("name", "domain", "kind", "unit")
+    return {**{name: str(getattr(channel, name)) for name in fields}, "sensor": sensor.info.name}
+
+
+def _time_a_step_mark(clock: Clock, count: int = 2_000) -> float:
+    """Return what a step mark costs on this machine, in seconds."""
+    scratch = MarkBuffer(clock.now_ns)
+    empty = [None] * count
+    before_ns = clock.now_ns()
+    for _ in empty:
+        pass
+    between_ns = clock.now_ns()
+    for _ in scratch.steps(empty, "step"):
+        pass
+    after_ns = clock.now_ns()
+    return max(0.0, (after_ns - between_ns) - (between_ns - before_ns)) / 1e9 / count

@@ -1,0 +1,61 @@
+"""From what is on disk to ``report.json`` and ``report.html``: when a run ends, or after one was killed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from energyprof.analysis.summary import summarise
+from energyprof.errors import RecordError
+from energyprof.record.model import Environment, Report, RunInfo, RunStatus, Totals
+from energyprof.record.schema import read_report, write_report, write_text
+from energyprof.record.store import REPORT_JSON, read_trace
+
+__all__ = ["build_report", "rebuild_report"]
+
+_RECORDED_FLAGS: Final = (
+    "sensor-missing",
+    "recording-problem",
+)  # noted while recording, not worked out since
+
+
+def build_report(folder: Path, draft: Report, html: bool = True) -> Report:
+    """Work out a run's figures from its trace and write its report.
+
+    Args:
+        folder: the run folder.
+        draft: what is known besides the trace: run, workload, environment, sensors, carbon.
+        html: whether to write the page too.
+
+    Raises:
+        RecordError: there is no trace.
+        OutputError: the folder cannot be written.
+    """
+    from energyprof.report.run import render_run
+
+    trace = read_trace(folder)
+    report = summarise(trace, draft)
+    write_report(report, folder / REPORT_JSON)
+    if html:
+        write_text(folder / "report.html", render_run(report, trace))
+    return report
+
+
+def rebuild_report(folder: Path, html: bool = True) -> Report:
+    """Build the report of a run again, or for the first time after the run was killed.
+
+    Raises:
+        RecordError: neither a report nor a trace can be read.
+        OutputError: the folder cannot be written.
+    """
+    try:
+        kept = read_report(folder / REPORT_JSON)
+    except RecordError:
+        kept = Report(
+            run=RunInfo(id=folder.name, name=folder.name, status=RunStatus.PARTIAL, started_at=""),
+            environment=Environment(energyprof="unknown", python="unknown", platform="unknown"),
+        )
+    totals = Totals(flops=kept.totals.flops, peak_device_memory_bytes=kept.totals.peak_device_memory_bytes)
+    flags = tuple(flag for flag in kept.flags if flag.code in _RECORDED_FLAGS)
+    return build_report(folder, replace(kept, totals=totals, flags=flags), html=html)
