@@ -1,0 +1,104 @@
+"""The shell of every page: templates with auto-escaping, inlined assets, one strict content policy.
+
+A page is one file that asks for nothing: styles, scripts and data stand in it, and its policy
+(``default-src 'none'``) lets the browser refuse everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from energyprof import units
+from energyprof.record.model import Quantity
+from energyprof.report import words
+from energyprof.report.encode import json_for_html
+
+__all__ = ["CONTENT_POLICY", "asset", "fragment", "render_page"]
+
+CONTENT_POLICY: Final = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+def render_page(template: str, *, data: Mapping[str, Any], scripts: tuple[str, ...], **context: Any) -> str:
+    """Render a page as one self-contained HTML text.
+
+    Args:
+        template: name of the template, such as ``run.html``.
+        data: what the page's scripts read; goes through :func:`json_for_html`.
+        scripts: names of script assets, inlined in this order.
+        context: what the template shows.
+    """
+    page = _environment().get_template(template)
+    text = page.render(
+        policy=CONTENT_POLICY,
+        data=Markup(json_for_html(data)),
+        styles=Markup(asset("uplot.min.css") + asset("page.css")),
+        scripts=[Markup(asset(name)) for name in scripts],
+        **context,
+    )
+    return text.encode("utf-8", "replace").decode(
+        "utf-8"
+    )  # a lone surrogate in a name must not stop a report
+
+
+def fragment(template: str, **context: Any) -> Markup:
+    """Render a template to HTML that may be placed in another."""
+    return Markup(_environment().get_template(template).render(**context))
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the text of a file in ``assets/``."""
+    return (resources.files("energyprof.report") / "assets" / name).read_text("utf-8")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("energyprof.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(_filters())
+    environment.globals.update(
+        DASH=words.DASH,
+        provenance_meaning=words.PROVENANCE_MEANING,
+        status_meaning=words.STATUS_MEANING,
+    )
+    return environment
+
+
+def _filters() -> dict[str, Any]:
+    def optional(render: Any) -> Any:
+        return lambda value: words.DASH if value is None else render(value)
+
+    return {
+        "energy": optional(units.format_energy),
+        "power": optional(units.format_power),
+        "duration": optional(units.format_duration),
+        "bytes": optional(units.format_bytes),
+        "count": optional(units.format_count),
+        "mass": optional(units.format_mass),
+        "percent": words.percent,
+        "plain": words.plain,
+        "setting": words.setting_text,
+        "settings": lambda mapping: [(key, words.setting_text(value)) for key, value in mapping.items()],
+        "domain": words.domain_word,
+        "kwh": optional(words.kwh_text),
+        "bounds": _bounds,
+        "half_width": words.half_width,
+    }
+
+
+def _bounds(quantity: Quantity) -> str:
+    return words.bounds_text(quantity)

@@ -1,0 +1,213 @@
+"""The answer strip: the six figures that a reader came for, each with its bounds and its provenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from energyprof.record.model import Provenance, Quantity, Report
+from energyprof.report.words import bounds_text, flag_for, half_width, kwh_text, percent, quantity_text
+from energyprof.units import (
+    format_bytes,
+    format_count,
+    format_duration,
+    format_energy,
+    format_mass,
+    format_power,
+)
+
+__all__ = ["Answer", "answers_of", "lead_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One figure of the strip.
+
+    Attributes:
+        title: what it is.
+        figure: number and unit, or None where it is missing.
+        absent: what to say instead where it is missing.
+        notes: short lines under it.
+        source: its provenance, where it has one.
+        span: left, width and mark of the bar of its bounds, in per cent, or None.
+    """
+
+    title: str
+    figure: tuple[str, str] | None
+    absent: str = "not known"
+    notes: tuple[str, ...] = ()
+    source: Provenance | None = None
+    span: tuple[float, float, float] | None = None
+
+
+def answers_of(report: Report) -> list[Answer]:
+    """Build the six figures of a run."""
+    return [
+        _energy(report),
+        _per_sample(report),
+        _to_target(report),
+        _duration(report),
+        _memory(report),
+        _carbon(report),
+    ]
+
+
+def lead_of(report: Report) -> str:
+    """Say in one or two plain sentences what ran and what it took."""
+    work = report.workload
+    what = f"{work.algo or 'A loop'} on {work.dataset}" if work.dataset else (work.algo or "This run")
+    parts = [f"{what} ran for {format_duration(report.totals.duration_s)}"]
+    if report.totals.steps:
+        parts.append(f"{format_count(report.totals.steps)} steps")
+    text = ", ".join(parts)
+    energy = report.totals.energy_j
+    if energy.value is None:
+        return f"{text}. Its energy is not known: {_why(report, 'totals.energy_j', 'no sensor gave joules')}"
+    text += f" and took {format_energy(energy.value)}"
+    reached = report.quality.test_accuracy
+    name = "test"
+    if reached is None:
+        reached, name = report.quality.validation_accuracy, "validation"
+    end = f", reaching {percent(reached)} {name} accuracy." if reached is not None else "."
+    if energy.source is Provenance.ESTIMATED:
+        end += " The joules are a model's estimate, not a measurement."
+    return text + end
+
+
+def _energy(report: Report) -> Answer:
+    energy = report.totals.energy_j
+    notes = [_bounds_note(energy)]
+    if energy.value is not None:
+        mean = report.totals.mean_power_w
+        notes.append(
+            kwh_text(energy.value) + (f" · {format_power(mean)} on average" if mean is not None else "")
+        )
+    return Answer(
+        title="Energy",
+        figure=_split(quantity_text(energy)) if energy.value is not None else None,
+        absent=_why(report, "totals.energy_j", "not known"),
+        notes=tuple(note for note in notes if note),
+        source=energy.source,
+        span=_span(energy),
+    )
+
+
+def _per_sample(report: Report) -> Answer:
+    quantity = report.totals.energy_per_sample_j
+    samples = report.totals.samples
+    notes = [_bounds_note(quantity)]
+    if samples is not None:
+        notes.append(f"over {format_count(samples)} training samples")
+    return Answer(
+        title="Energy a sample",
+        figure=_split(quantity_text(quantity)) if quantity.value is not None else None,
+        absent=_why(report, "totals.energy_per_sample_j", "samples were not counted"),
+        notes=tuple(note for note in notes if note),
+        source=quantity.source if quantity.value is not None else None,
+    )
+
+
+def _to_target(report: Report) -> Answer:
+    """Energy to the target that the run was given; without one, to its best validation accuracy."""
+    target = report.workload.protocol.get("target_accuracy")
+    scored = [e for e in report.epochs if e.validation_accuracy is not None]
+    if isinstance(target, int | float):
+        title = f"Energy to {percent(float(target))} accuracy"
+        hit = next((e for e in scored if (e.validation_accuracy or 0.0) >= target), None)
+        best = max((e.validation_accuracy or 0.0 for e in scored), default=None)
+        if hit is None or hit.cumulative_energy_j is None:
+            return Answer(
+                title=title, figure=None, absent="not reached", notes=(f"best was {percent(best)}",)
+            )
+        return Answer(
+            title=title,
+            figure=_split(format_energy(hit.cumulative_energy_j)),
+            notes=(_at(hit.index, hit.end_s),),
+        )
+    title = "Energy to best accuracy"
+    if not scored:
+        return Answer(title=title, figure=None, absent="no accuracy logged", notes=("no target was set",))
+    top = max(scored, key=lambda e: e.validation_accuracy or 0.0)
+    if top.cumulative_energy_j is None:
+        return Answer(
+            title=title,
+            figure=None,
+            absent="not known",
+            notes=(f"best was {percent(top.validation_accuracy)}",),
+        )
+    note = f"{percent(top.validation_accuracy)} validation, {_at(top.index, top.end_s)}"
+    return Answer(
+        title=title, figure=_split(format_energy(top.cumulative_energy_j)), notes=(note, "no target was set")
+    )
+
+
+def _at(index: int, end_s: float) -> str:
+    return f"epoch {index + 1}, after {format_duration(end_s)}"
+
+
+def _duration(report: Report) -> Answer:
+    totals = report.totals
+    notes = [f"{format_count(totals.steps)} steps"]
+    if totals.steps and report.steps.duration_s.p50 is not None:
+        notes[0] += f", median {format_duration(report.steps.duration_s.p50)}"
+    if totals.samples and totals.duration_s:
+        notes.append(f"{format_count(round(totals.samples / totals.duration_s))} samples a second")
+    return Answer(title="Time", figure=_split(format_duration(totals.duration_s)), notes=tuple(notes))
+
+
+def _memory(report: Report) -> Answer:
+    device, host = report.totals.peak_device_memory_bytes, report.totals.peak_host_memory_bytes
+    shown = device if device is not None else host
+    if shown is None:
+        return Answer(title="Peak memory", figure=None, absent="not recorded")
+    notes = ["on the device" if device is not None else "of the process, on the host"]
+    if device is not None and host is not None:
+        notes.append(f"host {format_bytes(host)}")
+    return Answer(title="Peak memory", figure=_split(format_bytes(shown)), notes=tuple(notes))
+
+
+def _carbon(report: Report) -> Answer:
+    mass, carbon = report.totals.co2e_kg, report.carbon
+    if mass is None:
+        return Answer(title="CO₂e", figure=None, absent=_why(report, "totals.co2e_kg", "not known"))
+    notes = []
+    if carbon.intensity_g_per_kwh is not None:
+        notes.append(f"at {carbon.intensity_g_per_kwh:.0f} g/kWh")
+    if carbon.source:
+        notes.append(carbon.source)
+    if carbon.assumed:
+        notes.append("assumed: nobody named a place")
+    return Answer(
+        title="CO₂e",
+        figure=_split(format_mass(mass)),
+        notes=tuple(notes),
+        source=report.totals.energy_j.source,
+    )
+
+
+def _bounds_note(quantity: Quantity) -> str:
+    text, half = bounds_text(quantity), half_width(quantity)
+    return f"{text} (±{_short(100 * half)} %)" if text and half else text
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Split ``1.83 kJ`` into number and unit; a text of more than two words stays whole."""
+    number, _, unit = text.partition(" ")
+    return (number, unit) if unit and " " not in unit else (text, "")
+
+
+def _span(quantity: Quantity) -> tuple[float, float, float] | None:
+    if quantity.value is None or quantity.low is None or quantity.high is None or quantity.high <= 0:
+        return None
+    full = quantity.high * 1.08
+    return tuple(
+        round(100 * v / full, 2) for v in (quantity.low, quantity.high - quantity.low, quantity.value)
+    )  # type: ignore[return-value]
+
+
+def _why(report: Report, field: str, otherwise: str) -> str:
+    flag = flag_for(report, field)
+    return flag.message if flag is not None else otherwise

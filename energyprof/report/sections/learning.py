@@ -1,0 +1,86 @@
+"""Learning against energy: what accuracy and loss cost in joules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from markupsafe import Markup
+
+from energyprof.record.model import Epoch, Report
+from energyprof.report.chart import Label, axis, dot, line, plot, rule, series_class
+from energyprof.report.page import fragment
+from energyprof.report.section import Section
+from energyprof.report.view import RunView
+from energyprof.report.words import percent
+from energyprof.units import format_energy
+
+__all__ = ["section"]
+
+
+def section(view: RunView) -> Section:
+    """Build the section."""
+    report = view.report
+    body = fragment(
+        "run_learning.html",
+        accuracy=_accuracy(report),
+        loss=_loss(report),
+        epochs=report.epochs,
+        stages=len({e.stage for e in report.epochs}) > 1,
+        quality=report.quality,
+    )
+    return Section(
+        key="learning",
+        short="Learning",
+        title="Learning against energy",
+        about="What each gain in accuracy cost: figures at the end of every epoch, over the joules drawn until then.",
+        body=body,
+    )
+
+
+def _points(report: Report, value: Callable[[Epoch], float | None]) -> list[tuple[float, float]]:
+    found = [(e.cumulative_energy_j, value(e)) for e in report.epochs]
+    return [(x, y) for x, y in found if x is not None and y is not None]
+
+
+def _accuracy(report: Report) -> Markup | None:
+    points = _points(report, lambda e: e.validation_accuracy)
+    if not points:
+        return None
+    target = report.workload.protocol.get("target_accuracy")
+    wanted = [float(target)] if isinstance(target, int | float) else []
+    x = axis([0.0, *(p[0] for p in points)], "energy so far", "J", zero=True)
+    y = axis([*(p[1] for p in points), *wanted], "validation accuracy", "%")
+    best = max(points, key=lambda p: p[1])
+    marks = [line(x, y, *zip(*points, strict=True), series_class(0))]
+    marks += [dot(x, y, a, b, series_class(0), f"{percent(b)} after {format_energy(a)}") for a, b in points]
+    labels = [Label(x=best[0], y=best[1], text=percent(best[1]), side="above")]
+    hit = next((p for p in points if wanted and p[1] >= wanted[0]), None)
+    if hit is not None:
+        marks.append(rule(x, hit[0]))
+        labels.append(
+            Label(x=hit[0], y=y.scale.low, text=f"target after {format_energy(hit[0])}", side="foot")
+        )
+    said = f"Validation accuracy over energy: best {percent(best[1])} after {format_energy(best[0])}."
+    return plot(x, y, marks, label=said, labels=labels)
+
+
+def _loss(report: Report) -> Markup | None:
+    lines = {
+        "training": _points(report, lambda e: e.train_loss),
+        "validation": _points(report, lambda e: e.validation_loss),
+    }
+    drawn = {name: points for name, points in lines.items() if points}
+    if not drawn:
+        return None
+    every = [p for points in drawn.values() for p in points]
+    x = axis([0.0, *(p[0] for p in every)], "energy so far", "J", zero=True)
+    y = axis([p[1] for p in every], "loss")
+    marks: list[Markup] = []
+    labels: list[Label] = []
+    for index, (name, points) in enumerate(drawn.items()):
+        marks.append(line(x, y, *zip(*points, strict=True), series_class(index)))
+        marks += [
+            dot(x, y, a, b, series_class(index), f"{b:.4g} after {format_energy(a)}") for a, b in points
+        ]
+        labels.append(Label(x=points[-1][0], y=points[-1][1], text=name, side="left above-left"))
+    return plot(x, y, marks, label=f"Loss over energy, {' and '.join(drawn)}.", labels=labels)

@@ -1,0 +1,76 @@
+"""The timeline: synced charts on one clock, and a drawing of them where scripts do not run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from energyprof.report.chart import axis, band, line, plot, series_class
+from energyprof.report.encode import bucket
+from energyprof.report.page import fragment
+from energyprof.report.section import Section
+from energyprof.report.timeline import Panel, payload
+from energyprof.report.view import RunView
+from energyprof.report.words import percent
+from energyprof.units import format_count
+
+__all__ = ["data", "section"]
+
+_DRAWN = 300  # points of a series in the drawing
+
+
+def section(view: RunView) -> Section:
+    """Build the section."""
+    reduced = max((s.size for panel in view.panels for s in panel.series), default=1)
+    body = fragment(
+        "run_timeline.html",
+        drawings=[(panel, drawing(panel)) for panel in view.panels],
+        has_trace=view.trace is not None,
+        reduced=format_count(reduced) if reduced > 1 else None,
+    )
+    return Section(
+        key="timeline",
+        short="Timeline",
+        title="Timeline",
+        about="One clock for everything. Drag across any chart to zoom; all follow, and the joules of the range are "
+        "printed above.",
+        body=body,
+    )
+
+
+def data(view: RunView) -> dict[str, Any] | None:
+    """Return what the page's script draws from, or None where there is nothing to draw."""
+    if not view.panels:
+        return None
+    return {"duration": view.report.totals.duration_s, "panels": payload(view.panels)}
+
+
+def drawing(panel: Panel) -> Markup:
+    """Draw a panel without scripts: at most 300 points a series, with their least and greatest."""
+    held = [bucket(s.t, s.value, _DRAWN) for s in panel.series]
+    x = axis([float(v) for b in held for v in (b.position[0], b.position[-1])], "time", "s")
+    values = [float(v) for b in held for v in (*b.low, *b.high)]
+    y = axis(values, panel.title, panel.unit, zero=panel.key in ("power", "memory", "utilisation"), count=4)
+    marks: list[Markup] = []
+    for index, b in enumerate(held):
+        if b.size > 1:
+            marks.append(
+                band(x, y, b.position.tolist(), b.low.tolist(), b.high.tolist(), f"fill{index % 5 + 1}")
+            )
+        marks.append(line(x, y, b.position.tolist(), b.mean.tolist(), series_class(index)))
+    return plot(x, y, marks, label=_said(panel), height="small")
+
+
+def _said(panel: Panel) -> str:
+    parts = []
+    for series in panel.series:
+        low, high = float(np.min(series.value)), float(np.max(series.value))
+        span = (
+            f"{percent(low)} to {percent(high)}"
+            if panel.unit == "%"
+            else f"{low:.4g} to {high:.4g} {panel.unit}"
+        )
+        parts.append(f"{series.label} {span}")
+    return f"{panel.title} over time: {'; '.join(parts)}."

@@ -1,0 +1,133 @@
+"""Figures and provenance in plain words, the same in the terminal, in Markdown and in pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from energyprof.record.model import Flag, LedgerRow, Provenance, Quantity, Report, RunStatus
+from energyprof.units import format_energy, joules_to_kwh
+
+__all__ = [
+    "DASH",
+    "PROVENANCE_GLYPH",
+    "PROVENANCE_MEANING",
+    "STATUS_MEANING",
+    "SUM_TOLERANCE",
+    "bounds_text",
+    "domain_word",
+    "flag_for",
+    "half_width",
+    "kwh_text",
+    "percent",
+    "phase_share",
+    "plain",
+    "quantity_text",
+    "setting_text",
+    "worst_source",
+]
+
+DASH: Final = "–"
+
+PROVENANCE_GLYPH: Final[Mapping[Provenance, str]] = {
+    Provenance.COUNTER: "●",
+    Provenance.SAMPLED: "◐",
+    Provenance.ESTIMATED: "○",
+    Provenance.MISSING: "×",
+}
+
+PROVENANCE_MEANING: Final[Mapping[Provenance, str]] = {
+    Provenance.COUNTER: "read from a hardware energy counter; the bounds are guaranteed",
+    Provenance.SAMPLED: "power readings, integrated over time; the bounds are guaranteed",
+    Provenance.ESTIMATED: "a model (utilisation times rated power), not a measurement; the bounds are the model's",
+    Provenance.MISSING: "not known; it is in no total",
+}
+
+STATUS_MEANING: Final[Mapping[RunStatus, str]] = {
+    RunStatus.COMPLETED: "ran to its end",
+    RunStatus.INTERRUPTED: "stopped early by a signal; every figure covers what ran",
+    RunStatus.FAILED: "ended by an error; every figure covers what ran before it",
+    RunStatus.PARTIAL: "still running or killed; rebuilt from what was on disk",
+}
+
+SUM_TOLERANCE: Final = 0.005  # a table of rounded joules that misses its total by more does not add up
+
+_RANK: Final = (Provenance.COUNTER, Provenance.SAMPLED, Provenance.ESTIMATED, Provenance.MISSING)
+
+
+def quantity_text(quantity: Quantity, render: Callable[[float], str] = format_energy) -> str:
+    """Render the value alone, or a dash where it is missing."""
+    return DASH if quantity.value is None else render(quantity.value)
+
+
+def bounds_text(quantity: Quantity, render: Callable[[float], str] = format_energy) -> str:
+    """Render the bounds: ``between 1.82 kJ and 1.85 kJ``; empty where there are none."""
+    if quantity.low is None or quantity.high is None:
+        return ""
+    low, high = render(quantity.low), render(quantity.high)
+    return f"between {low} and {high}" if low != high else "bounds closer than the digits shown"
+
+
+def half_width(quantity: Quantity) -> float | None:
+    """Return half the width of the bounds as a fraction of the value, or None."""
+    if not quantity.value or quantity.low is None or quantity.high is None:
+        return None
+    return (quantity.high - quantity.low) / 2 / abs(quantity.value)
+
+
+def kwh_text(energy_j: float) -> str:
+    """Render joules in watt-hours: ``0.51 Wh``, ``1.20 kWh``."""
+    from energyprof.units import format_quantity
+
+    return format_quantity(joules_to_kwh(energy_j) * 1e3, "Wh")
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """Render a fraction: ``97.2 %``; a dash where it is missing or not finite."""
+    if fraction is None or not math.isfinite(fraction):
+        return DASH
+    return f"{100 * fraction:.{digits}f} %"
+
+
+def plain(value: float | None, digits: int = 4) -> str:
+    """Render a bare number to so many significant digits; a dash where it is missing or not finite."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{value:.{digits}g}"
+
+
+def worst_source(quantities: list[Quantity]) -> Provenance:
+    """Return the provenance that a sum of these carries: the worst of its known parts."""
+    known = [q.source for q in quantities if q.value is not None]
+    return max(known, key=_RANK.index) if known else Provenance.MISSING
+
+
+def domain_word(domain: str) -> str:
+    """Name an energy domain for people: ``gpu:0`` -> ``GPU 0``."""
+    kind, _, number = domain.partition(":")
+    known = {"gpu": "GPU", "cpu": "CPU", "dram": "DRAM", "host": "Host"}
+    return f"{known.get(kind, kind)} {number}".strip()
+
+
+def flag_for(report: Report, field: str) -> Flag | None:
+    """Return the flag that says why a field is missing, or None."""
+    return next((flag for flag in report.flags if flag.field == field), None)
+
+
+def phase_share(rows: list[LedgerRow], phase: str) -> float | None:
+    """Return the share of a phase in the energy of these rows, or None where nothing is known."""
+    total = sum(row.energy_j.value or 0.0 for row in rows)
+    part = sum(row.energy_j.value or 0.0 for row in rows if row.phase == phase)
+    return part / total if total > 0 else None
+
+
+def setting_text(value: Any) -> str:
+    """Render a configuration value on one line."""
+    if isinstance(value, float):
+        return plain(value, 6)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {setting_text(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(setting_text(item) for item in value) or "none"
+    return "none" if value is None else str(value)
