@@ -191,6 +191,7 @@ class SensorInfo:
         semantics: one plain sentence: what a reading of it means.
         refresh_s: how often its value moves (observed where observed, else nominal), or None.
         window_s: the interval that one power reading averages, or None.
+        lag_s: how much later than its energy a reading shows (calibrated), or None.
         calibration: the id of the calibration used, or None.
         readings: how many times it was read.
         failures: how many of these failed.
@@ -204,6 +205,7 @@ class SensorInfo:
     window_s: float | None = None
     power_floor_w: float | None = None
     power_ceiling_w: float | None = None
+    lag_s: float | None = None
     calibration: str | None = None
     readings: int = 0
     failures: int = 0

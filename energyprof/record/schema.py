@@ -43,7 +43,7 @@ def report_json_schema() -> dict[str, Any]:
 
 def render_report(report: Report) -> str:
     """Return the report as JSON text: stable key order, no NaN or infinity (null), a newline at the end."""
-    data = _finite(_adapter().dump_python(report, mode="json"))
+    data = _finite(_adapter().dump_python(report, mode="json", warnings=False, fallback=_plain))
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -142,6 +142,11 @@ def _load(text: str, origin: str) -> Any:
         ) from error
     except RecursionError as error:
         raise RecordError(f"{origin} is nested too deeply to be a report") from error
+
+
+def _plain(value: Any) -> Any:
+    """Turn a numpy scalar or an unknown object in somebody's configuration into what JSON has."""
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 def _finite(data: Any) -> Any:

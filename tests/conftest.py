@@ -1,0 +1,20 @@
+"""What every test shares: browser tests that must not be skipped where they are required."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a browser test that is skipped although the environment promises a browser."""
+    outcome = yield
+    required = os.environ.get("ENERGYPROF_REQUIRE_BROWSER") == "1"
+    if required and outcome.skipped and item.get_closest_marker("browser"):
+        outcome.outcome = "failed"
+        outcome.longrepr = f"skipped although ENERGYPROF_REQUIRE_BROWSER=1: {outcome.longrepr}"
+    return outcome
