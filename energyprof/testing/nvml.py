@@ -116,7 +116,7 @@ class StandInNvml:
         self._shared.block.fault_count = 0
 
     def calls(self, function: str | None = None, device: int | None = None) -> int:
-        """Count the calls of one function (named without its version suffix), or of all; on one device, or on all."""
+        """Count the calls of one function (without its version suffix) or of all, on one device or on all."""
         counts = self.calls_by_function(device)
         if function is not None:
             return counts.get(function, 0)
