@@ -97,13 +97,13 @@ class Learner(nn.Module):
         yield Stage(name="train", step=self.step)
 
     def on_epoch(self, epoch: int, epochs: int) -> None:
-        """Prepare for one epoch of the present stage: learning-rate schedules live here.
+        """Prepare for one epoch of the present stage; the loop calls it before the epoch's first step.
+
+        Learning-rate schedules live here.
 
         Args:
             epoch: from 0.
             epochs: how many there will be at most.
-
-        The loop calls it before the first step of every epoch.
         """
 
     @torch.no_grad()
@@ -124,9 +124,7 @@ def check_data(x: Tensor, y: Tensor, spec: DataSpec) -> None:
     """
     if tuple(x.shape[1:]) != spec.shape or x.shape[0] != y.shape[0]:
         wanted = ", ".join(map(str, spec.shape))
-        raise DataError(
-            f"inputs {tuple(x.shape)} and labels {tuple(y.shape)} do not fit: they must be (n, {wanted}) and (n,)"
-        )
+        raise DataError(f"inputs {tuple(x.shape)} and labels {tuple(y.shape)} must be (n, {wanted}) and (n,)")
     if y.dtype != torch.int64 or y.numel() == 0 or int(y.min()) < 0 or int(y.max()) >= spec.classes:
         seen = f"{int(y.min())} to {int(y.max())}" if y.numel() else "none"
         raise DataError(

@@ -1,11 +1,10 @@
-"""Settings of a learner: declared beside their meaning and source, read from ``key=value``, checked in one place."""
+"""Settings of a learner: declared with meaning and source, read from ``key=value``, checked here."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
 from types import NoneType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -16,11 +15,25 @@ __all__ = ["LearnerConfig", "SettingInfo", "configure", "describe", "setting"]
 T = TypeVar("T")
 C = TypeVar("C", bound="LearnerConfig")
 
-_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_WORDS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 
 
 def setting(
-    default: T, meaning: str, *, source: str | None = None, low: float | None = None, high: float | None = None
+    default: T,
+    meaning: str,
+    *,
+    source: str | None = None,
+    low: float | None = None,
+    high: float | None = None,
 ) -> T:
     """Declare one setting of a config dataclass.
 
@@ -72,7 +85,9 @@ class SettingInfo:
         if self.choices:
             wanted = "one of " + ", ".join(self.choices)
         else:
-            wanted = {float: "a number", int: "a whole number", bool: "true or false"}.get(self.kind, "a text")
+            wanted = {float: "a number", int: "a whole number", bool: "true or false"}.get(
+                self.kind, "a text"
+            )
         if self.low is not None:
             wanted += f" from {self.low:g}" + (f" to {self.high:g}" if self.high is not None else " up")
         elif self.high is not None:
@@ -80,7 +95,6 @@ class SettingInfo:
         return wanted + (" or none" if self.optional else "")
 
 
-@cache
 def describe(config: type[LearnerConfig]) -> tuple[SettingInfo, ...]:
     """List the settings of a config class in the order they are declared."""
     hints = get_type_hints(config)
@@ -110,7 +124,9 @@ def _info(name: str, hint: Any, default: Any, metadata: Mapping[str, Any]) -> Se
     declared = {key: metadata.get(key) for key in ("source", "low", "high")}
     optional = len(kinds) < len(_alternatives(hint))
     meaning = metadata.get("meaning", "")
-    return SettingInfo(name=name, kind=kinds[0], optional=optional, default=default, meaning=meaning, **declared)
+    return SettingInfo(
+        name=name, kind=kinds[0], optional=optional, default=default, meaning=meaning, **declared
+    )
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:

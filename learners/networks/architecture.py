@@ -31,7 +31,7 @@ class Architecture:
         return f"{self.kind}:{','.join(map(str, self.widths))}"
 
     def layer_shapes(self, spec: DataSpec) -> tuple[tuple[int, ...], ...]:
-        """Return the shape of a sample after each hidden layer: ``(units,)`` or ``(channels, height, width)``.
+        """Return a sample's shape after each hidden layer: ``(units,)`` or ``(channels, height, width)``.
 
         Raises:
             UsageError: a block is left with no pixels to pool.
@@ -44,8 +44,8 @@ class Architecture:
             height, width = height // 2, width // 2  # an odd row or column is dropped, as MaxPool2d does
             if not (height and width):
                 raise UsageError(
-                    f"{self} is too deep for {spec.shape[1]}x{spec.shape[2]} images: block {number} has no 2x2 "
-                    f"window left to pool; use at most {number - 1} blocks"
+                    f"{self} is too deep for {spec.shape[1]}x{spec.shape[2]} images: block {number} has no "
+                    f"2x2 window left to pool; use at most {number - 1} blocks"
                 )
             shapes.append((channels, height, width))
         return tuple(shapes)
@@ -62,11 +62,13 @@ class Architecture:
             UsageError: another kind, or too few hidden layers.
         """
         if kind not in ("any", self.kind):
-            raise UsageError(f"{learner} cannot train '{self}': it needs {kind} layers, such as {_EXAMPLES[kind]}")
+            raise UsageError(
+                f"{learner} cannot train '{self}': it needs {kind} layers, such as {_EXAMPLES[kind]}"
+            )
         if len(self.widths) < hidden:
             raise UsageError(
-                f"{learner} cannot train '{self}': it needs {hidden} hidden layer{'s' * (hidden > 1)} or more, "
-                f"such as {_EXAMPLES[self.kind]}"
+                f"{learner} cannot train '{self}': it needs {hidden} hidden layer{'s' * (hidden > 1)} or "
+                f"more, such as {_EXAMPLES[self.kind]}"
             )
 
 

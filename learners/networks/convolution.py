@@ -1,6 +1,8 @@
-"""The convolutional block that the published comparisons share: Conv 3x3 pad 1, ReLU, MaxPool 2, BatchNorm."""
+"""The convolutional block of the published comparisons: Conv 3x3 pad 1, ReLU, MaxPool 2, BatchNorm."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -22,13 +24,18 @@ class ConvBlock(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, channels: int, generator: torch.Generator, device: torch.device, *, norm: bool = True
+        self,
+        inputs: int,
+        channels: int,
+        generator: torch.Generator,
+        device: torch.device,
+        norm: nn.Module | None,
     ) -> None:
         super().__init__()
         fan_in = inputs * 9
         self.weight = torch_default((channels, inputs, 3, 3), fan_in, generator, device)
         self.bias = torch_default((channels,), fan_in, generator, device)
-        self.norm = nn.BatchNorm2d(channels, device=device) if norm else None
+        self.norm = norm
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, channels, H // 2, W // 2) for (B, inputs, H, W)."""
@@ -43,11 +50,21 @@ class ConvBlock(nn.Module):
         return self.norm(h)  # type: ignore[no-any-return]
 
 
-def conv_blocks(blueprint: Blueprint, *, norm: bool = True) -> nn.ModuleList:
-    """Build the architecture's blocks in order."""
-    channels = (blueprint.spec.shape[0], *blueprint.architecture.widths)
-    pairs = zip(channels[:-1], channels[1:], strict=True)
-    return nn.ModuleList(ConvBlock(i, o, blueprint.generator, blueprint.device, norm=norm) for i, o in pairs)
+def conv_blocks(
+    blueprint: Blueprint, *, norm: bool = True, norm_momentum: float | None = 0.1
+) -> Iterator[ConvBlock]:
+    """Make the architecture's blocks in order.
+
+    Args:
+        blueprint: what to build from.
+        norm: whether each block ends with batch normalisation.
+        norm_momentum: of its running statistics; None averages over all batches alike.
+    """
+    channels = blueprint.spec.shape[0]
+    for width in blueprint.architecture.widths:
+        last = nn.BatchNorm2d(width, momentum=norm_momentum, device=blueprint.device) if norm else None
+        yield ConvBlock(channels, width, blueprint.generator, blueprint.device, last)
+        channels = width
 
 
 def conv_features(blueprint: Blueprint) -> tuple[int, ...]:

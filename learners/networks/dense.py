@@ -39,7 +39,7 @@ class Dense(nn.Module):
         return torch.addmm(self.bias, x, self.weight.t())
 
     def write_gradient(self, delta: Tensor, x: Tensor) -> None:
-        """Set the gradients from delta = dL/dz (B, out) and the layer's input (B, in): dW = delta' x, db = sum."""
+        """Set dW = delta' x and db = sum of delta, for delta = dL/dz (B, out) and input x (B, in)."""
         torch.mm(delta.t(), x, out=gradient_of(self.weight))
         torch.sum(delta, 0, out=gradient_of(self.bias))
 

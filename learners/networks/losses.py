@@ -1,6 +1,6 @@
 """Losses with their gradients written out, for learners that need no autograd graph.
 
-Each function returns the mean loss over the batch (a scalar tensor) and its gradient. B is the batch, C classes.
+Each function returns the mean loss over the batch (a scalar tensor) and its gradient. B: batch, C: classes.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def sparsemax(logits: Tensor) -> Tensor:
 def sparsemax_error(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Return the sparsemax loss and its gradient (sparsemax(logits) - onehot(y)) / B.
 
-    The loss is -z_y + sum_{j in S} (z_j^2 - tau^2) / 2 + 1/2 (Martins and Astudillo 2016, eq. 16), here written
-    with p = sparsemax(z), z_j - p_j = tau on the support S: (z^2 - tau^2) = p (2 z - p).
+    The loss is -z_y + sum_{j in S} (z_j^2 - tau^2) / 2 + 1/2 (Martins and Astudillo 2016, eq. 16); with
+    p = sparsemax(z), z_j - p_j = tau on the support S, so that z_j^2 - tau^2 = p_j (2 z_j - p_j).
     """
     p = sparsemax(logits)
     loss = (0.5 * (p * (2 * logits - p)).sum(1) + 0.5 - logits.gather(1, y[:, None])[:, 0]).mean()

@@ -6,30 +6,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import nn
 
-__all__ = ["OptimizerName", "make_optimizer", "optimizer_state_bytes", "scale_learning_rate"]
+from learners.configuration import LearnerConfig, setting
 
-OptimizerName = Literal["adamw", "adam", "sgd"]
+__all__ = ["UpdateConfig", "optimizer_state_bytes", "scale_learning_rate"]
 
 
-def make_optimizer(
-    parameters: Iterable[nn.Parameter],
-    name: OptimizerName,
-    *,
-    lr: float,
-    weight_decay: float = 0.0,
-    momentum: float = 0.9,
-) -> torch.optim.Optimizer:
-    """Build a fused optimizer; ``momentum`` is that of SGD, Adam keeps its betas (0.9, 0.999)."""
-    parameters = list(parameters)
-    if name == "sgd":
-        return torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, fused=True)
-    kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
-    return kind(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateConfig(LearnerConfig):
+    """How gradients become updates: the settings that all learners share."""
+
+    optimizer: Literal["adamw", "adam", "sgd"] = setting("adamw", "which fused optimizer")
+    lr: float = setting(1e-3, "learning rate", source="Kingma and Ba 2015, section 2", low=0.0)
+    weight_decay: float = setting(
+        0.0, "decoupled weight decay for adamw, L2 in the gradient for the others", low=0.0
+    )
+    momentum: float = setting(0.9, "momentum of sgd (Adam keeps its betas .9, .999)", low=0.0, high=1.0)
+
+    def make_optimizer(
+        self,
+        parameters: Iterable[nn.Parameter],
+        *,
+        lr: float | None = None,
+        weight_decay: float | None = None,
+    ) -> torch.optim.Optimizer:
+        """Build the fused optimizer of some parameters; None means the settings' own value."""
+        parameters = list(parameters)
+        lr = self.lr if lr is None else lr
+        decay = self.weight_decay if weight_decay is None else weight_decay
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(parameters, lr=lr, weight_decay=decay, momentum=self.momentum, fused=True)
+        kind = torch.optim.AdamW if self.optimizer == "adamw" else torch.optim.Adam
+        return kind(parameters, lr=lr, weight_decay=decay, fused=True)
 
 
 def scale_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

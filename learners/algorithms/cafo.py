@@ -1,0 +1,184 @@
+"""Cascaded-Forward: convolutional blocks that no gradient crosses, and a predictor on each.
+
+Zhao et al., arXiv 2303.09728:
+
+    h_i = B_i(h_{i-1}): Conv 3x3 pad 1, ReLU, MaxPool 2, BatchNorm                          (section 3.1)
+    P_i = f(H_i V_i), H_i the flattened h_i (n, d_i), V_i (d_i, C);  prediction argmax_c sum_i P_i
+
+Predictors (section 3.3), each trained with its block frozen, one after another:
+
+    ce          f = softmax     dL/dV = H' (softmax(H V) - Y) / n
+    sparsemax   f = sparsemax   dL/dV = H' (sparsemax(H V) - Y) / n
+    mse         f = identity    V = (H'H + lambda I)^-1 H'Y, in closed form from one pass over the data
+
+Batch normalisation takes its statistics in one pass over the training data, in training mode, before any
+predictor learns (the average over the batches); from then on they are frozen, in training and prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from energyprof.errors import TrainingFailed, UsageError
+from learners.base import Batch, Learner, Metrics, Stage
+from learners.configuration import setting
+from learners.networks.blueprint import Blueprint
+from learners.networks.convolution import conv_blocks, conv_features
+from learners.networks.dense import gradient_of
+from learners.networks.initialisation import torch_default
+from learners.networks.losses import cross_entropy_error, sparsemax, sparsemax_error, squared_error
+from learners.networks.optimizer import UpdateConfig
+from learners.networks.stack import register
+
+__all__ = ["CascadedForward", "CascadedForwardConfig"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CascadedForwardConfig(UpdateConfig):
+    """Settings of Cascaded-Forward."""
+
+    predictor: Literal["ce", "mse", "sparsemax"] = setting(
+        "ce", "loss of the predictors; mse is solved in closed form", source="Zhao et al. 2023, section 3.3"
+    )
+    ridge: float = setting(1.0, "lambda of the closed form", low=0.0)
+
+
+class CascadedForward(Learner):
+    """Frozen random blocks with a predictor on each.
+
+    Attributes:
+        blocks: B_i.
+        predictors: V_i' (C, d_i).
+    """
+
+    schedule = "sequential"
+
+    def __init__(self, blueprint: Blueprint, config: CascadedForwardConfig) -> None:
+        super().__init__()
+        blueprint.architecture.require("conv", "cafo")
+        if min(blueprint.spec.shape[1:]) < 2:
+            raise UsageError(
+                f"cafo cannot train on flat data {blueprint.spec.shape}: its blocks convolve images; use "
+                "images or another algorithm"
+            )
+        self.config = config
+        self.classes = blueprint.spec.classes
+        self.blocks = register(self, "block", conv_blocks(blueprint, norm_momentum=None))
+        for block in self.blocks:
+            block.requires_grad_(False)
+        self.predictors = nn.ParameterList(
+            torch_default((self.classes, d), d, blueprint.generator, blueprint.device)
+            for d in conv_features(blueprint)
+        )
+        self.ready = 0  # predictors that take part in the scores
+        self._closed_form = config.predictor == "mse"
+        self._optimizer: torch.optim.Optimizer | None = None  # of the predictor in training
+        self._normal_equations: tuple[Tensor, Tensor] | None = (
+            None  # H'H (d, d) and H'Y (d, C), in the making
+        )
+
+    def stages(self) -> Iterator[Stage]:
+        """Yield the pass for the statistics, then one stage a predictor (one pass where it is solved)."""
+        yield Stage(name="statistics", step=self._take_statistics, epochs=1)
+        learn, epochs = (self._accumulate, 1) if self._closed_form else (self._learn, None)
+        for index in range(len(self.blocks)):
+            self.ready = index + 1
+            name, loss = f"predictor{index + 1}", partial(self._loss, index)
+            yield Stage(name=name, step=partial(learn, index), epochs=epochs, loss=loss)
+            self._solve(index)
+            self._optimizer = self.predictors[index].grad = None
+
+    @torch.no_grad()
+    def scores(self, x: Tensor) -> Tensor:
+        """Return sum_i P_i over the predictors trained so far (B, C); all zero before the first."""
+        total = x.new_zeros(x.shape[0], self.classes)
+        for block, predictor in zip(self.blocks[: self.ready], self.predictors, strict=False):
+            x = block.eval()(x)
+            total += self._output(F.linear(x.flatten(1), predictor))
+        return total
+
+    @torch.no_grad()
+    def _take_statistics(self, batch: Batch) -> Metrics:
+        """Let batch normalisation take in one batch; the loss is that of no prediction, ln C."""
+        with self.phase("blocks/forward"):
+            x = batch.x
+            for block in self.blocks:
+                x = block.train()(x)
+        return {"loss": F.cross_entropy(x.new_zeros(1, self.classes), batch.y[:1])}
+
+    @torch.no_grad()
+    def _learn(self, index: int, batch: Batch) -> Metrics:
+        """Update predictor ``index`` by its gradient (dV' = error' H)."""
+        with self.phase("blocks/forward"):
+            h = self._features(index, batch.x)
+        with self.phase(f"predictor{index + 1}/local-update"):
+            predictor = self.predictors[index]
+            loss, error = self._error(F.linear(h, predictor), batch.y)  # (B, C)
+            torch.mm(error.t(), h, out=gradient_of(predictor))
+        with self.phase("optimizer"):
+            self._optimizer_of(index).step()
+        return {"loss": loss}
+
+    @torch.no_grad()
+    def _accumulate(self, index: int, batch: Batch) -> Metrics:
+        """Add one batch to H'H and H'Y of predictor ``index``; the loss is that of the predictor as it is."""
+        with self.phase("blocks/forward"):
+            h = self._features(index, batch.x)
+        with self.phase(f"predictor{index + 1}/local-update"):
+            gram, cross = self._normal_equations or (
+                h.new_zeros(h.shape[1], h.shape[1]),
+                h.new_zeros(h.shape[1], self.classes),
+            )
+            gram.addmm_(h.t(), h)
+            cross.addmm_(h.t(), F.one_hot(batch.y, self.classes).to(h.dtype))
+            self._normal_equations = (gram, cross)
+        return {"loss": squared_error(F.linear(h, self.predictors[index]), batch.y)}
+
+    @torch.no_grad()
+    def _solve(self, index: int) -> None:
+        """Set V = (H'H + lambda I)^-1 H'Y by Cholesky factors."""
+        if self._normal_equations is None:
+            return
+        gram, cross = self._normal_equations
+        gram.diagonal().add_(self.config.ridge)
+        factor, info = torch.linalg.cholesky_ex(gram)
+        if int(info):
+            raise TrainingFailed(
+                f"the closed form of predictor {index + 1} has no solution: H'H + {self.config.ridge:g} I is "
+                "not positive definite; raise --set ridge=... or look for NaN in the data"
+            )
+        self.predictors[index].copy_(torch.cholesky_solve(cross, factor).t())
+        self._normal_equations = None
+
+    @torch.no_grad()
+    def _loss(self, index: int, batch: Batch) -> Tensor:
+        """Return the loss of predictor ``index`` on a batch, without learning."""
+        outputs = F.linear(self._features(index, batch.x), self.predictors[index])
+        return squared_error(outputs, batch.y) if self._closed_form else self._error(outputs, batch.y)[0]
+
+    def _features(self, index: int, x: Tensor) -> Tensor:
+        """Return H_i (B, d_i) with frozen statistics."""
+        for block in self.blocks[: index + 1]:
+            x = block.eval()(x)
+        return x.flatten(1)
+
+    def _error(self, outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return (sparsemax_error if self.config.predictor == "sparsemax" else cross_entropy_error)(outputs, y)
+
+    def _output(self, outputs: Tensor) -> Tensor:
+        """Return P_i from H_i V_i."""
+        if self._closed_form:
+            return outputs
+        return sparsemax(outputs) if self.config.predictor == "sparsemax" else torch.softmax(outputs, 1)
+
+    def _optimizer_of(self, index: int) -> torch.optim.Optimizer:
+        if self._optimizer is None:
+            self._optimizer = self.config.make_optimizer([self.predictors[index]])
+        return self._optimizer

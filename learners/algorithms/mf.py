@@ -1,0 +1,247 @@
+"""Mono-Forward: each layer learns from its own projection onto the classes.
+
+Gong, Li and Abdulla, arXiv 2501.09238, section 3:
+
+    z_i = W_i a_{i-1} + b_i,  a_i = relu(z_i),  G_i = a_i M_i'      (goodness of each class)
+    L_i = CE(softmax(G_i), y),  a_{i-1} = sg(a_{i-1})               (no gradient leaves a layer)
+
+so with e = (softmax(G_i) - onehot(y)) / B and delta = (e M_i) * 1(z_i > 0):
+
+    dL_i/dM_i = e' a_i,  dL_i/dW_i = delta' a_{i-1},  dL_i/db_i = sum of delta over the batch
+
+Schedules. *Concurrent*: every batch updates all layers, one after another; nothing of a layer is kept once it
+is done (the updates of Nokland and Eidnes 2019, loss ``pred``). *Sequential*: one layer to its end, then the
+next; only the layer in training has gradients and optimizer state. *Pipelined*: layer i works on batch t - i,
+so that all layers could work at the same time; it makes the updates of the concurrent schedule, later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from learners.base import Batch, Learner, Metrics, Stage
+from learners.configuration import setting
+from learners.networks.blueprint import Blueprint
+from learners.networks.convolution import ConvBlock, conv_blocks, conv_features
+from learners.networks.dense import Dense, gradient_of, relu_backward_
+from learners.networks.initialisation import kaiming_uniform
+from learners.networks.losses import cross_entropy_error
+from learners.networks.optimizer import UpdateConfig
+from learners.networks.stack import register
+
+__all__ = ["MonoForward", "MonoForwardBlock", "MonoForwardConfig", "MonoForwardLayer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonoForwardConfig(UpdateConfig):
+    """Settings of Mono-Forward."""
+
+    schedule: Literal["concurrent", "sequential", "pipelined"] = setting(
+        "concurrent", "how layers take turns", source="Gong et al. 2025 train sequentially"
+    )
+    prediction: Literal["sum", "last"] = setting(
+        "sum",
+        "class scores: the sum of all layers' goodness, or the last layer's",
+        source="Gong et al. 2025, section 3",
+    )
+
+
+class MonoForwardLayer(nn.Module):
+    """A fully connected layer and its projection; gradients in closed form.
+
+    Attributes:
+        dense: W_i (d_i, d_{i-1}) and b_i.
+        projection: M_i (C, d_i).
+    """
+
+    def __init__(self, inputs: int, outputs: int, blueprint: Blueprint) -> None:
+        super().__init__()
+        self.dense = Dense.kaiming(inputs, outputs, blueprint.generator, blueprint.device)
+        self.projection = kaiming_uniform(
+            (blueprint.spec.classes, outputs), blueprint.generator, blueprint.device
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a_i (B, d_i) for a_{i-1} (B, d_{i-1})."""
+        return self.dense(x).relu_()  # type: ignore[no-any-return]
+
+    activate = forward  # the gradient in closed form needs no graph
+
+    def goodness(self, a: Tensor) -> Tensor:
+        """Return G_i (B, C) for a_i."""
+        return torch.mm(a, self.projection.t())
+
+    def write_gradient(self, a: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """Set the gradients of L_i from a_i (B, d_i), a_{i-1} (B, d_{i-1}) and labels (B,); return L_i."""
+        loss, error = cross_entropy_error(self.goodness(a), y)  # e (B, C)
+        torch.mm(error.t(), a, out=gradient_of(self.projection))
+        delta = relu_backward_(torch.mm(error, self.projection), a)  # (B, d_i)
+        self.dense.write_gradient(delta, x)
+        return loss
+
+
+class MonoForwardBlock(nn.Module):
+    """A block Conv 3x3, ReLU, MaxPool 2 and its projection; gradients by autograd inside the block.
+
+    Attributes:
+        block: the convolution, without batch normalisation.
+        projection: M_i (C, channels x height x width).
+    """
+
+    def __init__(self, block: ConvBlock, features: int, blueprint: Blueprint) -> None:
+        super().__init__()
+        self.block = block
+        self.projection = kaiming_uniform(
+            (blueprint.spec.classes, features), blueprint.generator, blueprint.device
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a_i (B, channels, H // 2, W // 2)."""
+        return self.block(x)  # type: ignore[no-any-return]
+
+    def activate(self, x: Tensor) -> Tensor:
+        """Return a_i with the graph of this block alone."""
+        with torch.enable_grad():
+            return self.block(x.detach())  # type: ignore[no-any-return]
+
+    def goodness(self, a: Tensor) -> Tensor:
+        """Return G_i (B, C) for a_i."""
+        return F.linear(a.flatten(1), self.projection)
+
+    def write_gradient(self, a: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """Set the gradients of L_i from a_i of :meth:`activate`; return L_i."""
+        with torch.enable_grad():
+            loss = F.cross_entropy(self.goodness(a), y)
+        parameters = list(self.parameters())
+        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            parameter.grad = gradient
+        return loss.detach()
+
+
+class MonoForward(Learner):
+    """A stack of layers, each trained by its own loss."""
+
+    def __init__(self, blueprint: Blueprint, config: MonoForwardConfig) -> None:
+        super().__init__()
+        blueprint.architecture.require("any", "mf")
+        self.config = config
+        self.schedule = config.schedule
+        self.layers = register(self, "layer", _layers(blueprint))
+        self.ready = len(self.layers)  # layers that take part in the scores
+        self._optimizers: dict[
+            int, torch.optim.Optimizer
+        ] = {}  # of the layers in training, made at first use
+        self._names = [
+            (f"layer{i}/forward", f"layer{i}/local-update") for i in range(1, len(self.layers) + 1)
+        ]
+        self._waiting: dict[int, tuple[Tensor, Tensor]] = {}  # pipelined: layer -> (its input, labels)
+
+    def stages(self) -> Iterator[Stage]:
+        """Yield one stage for all layers, or one a layer when they train in sequence."""
+        if self.schedule != "sequential":
+            yield Stage(name="train", step=self.step)
+            while self._waiting:  # pipelined: let the last batches through
+                self._advance(None)
+            return
+        for index in range(len(self.layers)):
+            self.ready = index + 1
+            yield Stage(
+                name=f"layer{index + 1}", step=partial(self._step_one, index), loss=partial(self._loss, index)
+            )
+            self._freeze(index)
+
+    def step(self, batch: Batch) -> Metrics:
+        """Update every layer from one batch."""
+        if self.schedule == "pipelined":
+            return {"loss": self._advance(batch)}
+        a, losses = self._inputs(batch.x), []
+        for index in range(len(self.layers)):
+            a, loss = self._learn(index, a, batch.y)
+            losses.append(loss)
+        return {"loss": torch.stack(losses).mean()}
+
+    @torch.no_grad()
+    def scores(self, x: Tensor) -> Tensor:
+        """Return sum_i G_i, or G_L, over the layers trained so far (B, C)."""
+        a = self._inputs(x)
+        total: Tensor | None = None
+        for layer in self.layers[: self.ready]:
+            a = layer(a)
+            if self.config.prediction == "sum":
+                goodness = layer.goodness(a)
+                total = goodness if total is None else total.add_(goodness)
+        return self.layers[self.ready - 1].goodness(a) if total is None else total
+
+    def _inputs(self, x: Tensor) -> Tensor:
+        return x.flatten(1) if isinstance(self.layers[0], MonoForwardLayer) else x
+
+    @torch.no_grad()
+    def _learn(self, index: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Update one layer from its input; return its activation, from before the update, and its loss."""
+        layer, (forward, update) = self.layers[index], self._names[index]
+        with self.phase(forward):
+            a = layer.activate(x)
+        with self.phase(update):
+            loss = layer.write_gradient(a, x, y)
+        with self.phase("optimizer"):
+            self._optimizer(index).step()
+        return a.detach(), loss
+
+    def _step_one(self, index: int, batch: Batch) -> Metrics:
+        """Update one layer; those below are frozen and only pass the batch on."""
+        a = self._inputs(batch.x)
+        with self.phase("frozen/forward"), torch.no_grad():
+            for layer in self.layers[:index]:
+                a = layer(a)
+        return {"loss": self._learn(index, a, batch.y)[1]}
+
+    def _advance(self, batch: Batch | None) -> Tensor:
+        """Let every layer work on the batch it holds, the last layer first; return their mean loss."""
+        if batch is not None:
+            self._waiting[0] = (self._inputs(batch.x), batch.y)
+        losses = []
+        for index in sorted(self._waiting, reverse=True):
+            x, y = self._waiting.pop(index)
+            a, loss = self._learn(index, x, y)
+            losses.append(loss)
+            if index + 1 < len(self.layers):
+                self._waiting[index + 1] = (a, y)
+        return torch.stack(losses).mean()
+
+    @torch.no_grad()
+    def _loss(self, index: int, batch: Batch) -> Tensor:
+        """Return L_i on a batch, without learning."""
+        a = self._inputs(batch.x)
+        for layer in self.layers[: index + 1]:
+            a = layer(a)
+        return F.cross_entropy(self.layers[index].goodness(a), batch.y)
+
+    def _optimizer(self, index: int) -> torch.optim.Optimizer:
+        if index not in self._optimizers:
+            self._optimizers[index] = self.config.make_optimizer(self.layers[index].parameters())
+        return self._optimizers[index]
+
+    def _freeze(self, index: int) -> None:
+        """Give back the layer's gradients and optimizer state."""
+        self._optimizers.pop(index, None)
+        for parameter in self.layers[index].parameters():
+            parameter.grad = None
+
+
+def _layers(blueprint: Blueprint) -> Iterator[MonoForwardLayer | MonoForwardBlock]:
+    if blueprint.architecture.kind == "conv":
+        blocks = conv_blocks(blueprint, norm=False)
+        for block, features in zip(blocks, conv_features(blueprint), strict=True):
+            yield MonoForwardBlock(block, features, blueprint)
+        return
+    sizes = (blueprint.spec.features, *blueprint.architecture.widths)
+    for inputs, outputs in pairwise(sizes):
+        yield MonoForwardLayer(inputs, outputs, blueprint)
