@@ -1,0 +1,27 @@
+"""Array types of the analysis, and the one place where nanoseconds become seconds."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NS", "Bools", "Floats", "Ints", "Times", "seconds", "sum_by"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Times = NDArray[np.int64]  # nanoseconds since recording started
+
+NS: Final = 1e-9  # seconds a nanosecond
+
+
+def seconds(time_ns: Times) -> Floats:
+    """Return times in seconds since recording started; exact to a nanosecond for 100 days."""
+    return np.multiply(time_ns, NS, dtype=np.float64)
+
+
+def sum_by(label: NDArray[np.integer[Any]], weights: Floats, count: int) -> Floats:
+    """Return (count,) sums of ``weights`` by label."""
+    return np.bincount(label, weights=weights, minlength=count).astype(np.float64, copy=False)

@@ -1,0 +1,123 @@
+"""The ledger: energy of each domain in each phase, adding up exactly, and what of it is idle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from energyprof.analysis.attribution import PhaseFigures, quantity, total_quantity
+from energyprof.analysis.energy_curve import EnergyCurve
+from energyprof.record.model import LedgerRow, Provenance, Quantity
+
+__all__ = ["above_idle", "idle_energy", "idle_power", "ledger_rows"]
+
+LEAST_IDLE_REFRESHES: Final = 3  # a shorter stretch before or after the window tells no idle power
+LEAST_IDLE_S: Final = 0.2
+
+
+def ledger_rows(
+    figures: Sequence[PhaseFigures],
+    phases: Sequence[str],
+    present: Sequence[int],
+    totals: Mapping[str, Quantity],
+) -> tuple[LedgerRow, ...]:
+    """Return one row for each domain and each phase that occurred.
+
+    Args:
+        figures: one a domain.
+        phases: the names of all phases.
+        present: which of them occurred, by index.
+        totals: energy of the window by domain; the rows of a domain add up to it to the last bit.
+    """
+    rows: list[LedgerRow] = []
+    for domain in figures:
+        energy = domain.energy
+        values = _adding_up([float(energy.value[p]) for p in present], totals[domain.domain].value or 0.0)
+        rows.extend(
+            LedgerRow(
+                domain=domain.domain,
+                phase=phases[p],
+                energy_j=quantity(
+                    value, min(energy.low[p], value), max(energy.high[p], value), domain.source
+                ),
+            )
+            for p, value in zip(present, values, strict=True)
+        )
+    return tuple(rows)
+
+
+def _adding_up(values: list[float], total: float) -> list[float]:
+    """Move the rounding error of a sum into its largest term, so that left-to-right addition is exact."""
+    if not values:
+        return values
+    first = values[:-1]
+    target = total - sum(first)
+    for candidate in (target, math.nextafter(target, math.inf), math.nextafter(target, -math.inf)):
+        if sum([*first, candidate]) == total:
+            return [*first, candidate]
+    return [*first, target]
+
+
+def idle_power(curve: EnergyCurve, window_ns: tuple[int, int], duration_ns: int) -> Quantity:
+    """Return the mean power of a domain outside of the window, in watts; missing where too little is known.
+
+    What was recorded before the window opened and after it closed counts by its length.
+    """
+    sides = [(_seen_from(curve), window_ns[0]), (window_ns[1], min(duration_ns, _seen_until(curve)))]
+    least_ns = max(LEAST_IDLE_REFRESHES * curve.refresh_s, LEAST_IDLE_S) * 1e9
+    sides = [side for side in sides if side[1] - side[0] >= least_ns]
+    if not sides:
+        return Quantity.missing()
+    starts, ends = (np.array(column, np.int64) for column in zip(*sides, strict=True))
+    figures = curve.energy_between(starts, ends)
+    seconds = float((ends - starts).sum()) * 1e-9
+    return quantity(
+        figures.value.sum() / seconds,
+        figures.low.sum() / seconds,
+        figures.high.sum() / seconds,
+        curve.source,
+    )
+
+
+def _seen_from(curve: EnergyCurve) -> int:
+    return max(0, int(max(part.refreshes.at_s[0] for part in curve.parts) * 1e9))
+
+
+def _seen_until(curve: EnergyCurve) -> int:
+    return int(min(part.refreshes.at_s[-1] for part in curve.parts) * 1e9)
+
+
+def idle_energy(
+    power_w: Mapping[str, Quantity], totals: Mapping[str, Quantity], duration_s: float
+) -> Quantity:
+    """Return what the domains in the total would have drawn idle, over the window's time.
+
+    Missing unless the idle power of every domain in the total is known: part of it would be no baseline.
+    """
+    known = [domain for domain, total in totals.items() if total.value is not None]
+    if not known or any(power_w.get(d, Quantity.missing()).value is None for d in known):
+        return Quantity.missing()
+    return total_quantity({d: _times(power_w[d], duration_s) for d in known})
+
+
+def _times(power_w: Quantity, duration_s: float) -> Quantity:
+    value = float(power_w.value or 0.0)
+    low, high = (value if bound is None else bound for bound in (power_w.low, power_w.high))
+    return quantity(value * duration_s, low * duration_s, high * duration_s, power_w.source)
+
+
+def above_idle(total: Quantity, idle: Quantity) -> Quantity:
+    """Return total less idle energy, its bounds the widest that the two allow."""
+    if total.value is None or idle.value is None:
+        return Quantity.missing()
+    low = (total.low if total.low is not None else total.value) - (
+        idle.high if idle.high is not None else idle.value
+    )
+    high = (total.high if total.high is not None else total.value) - (
+        idle.low if idle.low is not None else idle.value
+    )
+    source = max((total.source, idle.source), key=tuple(Provenance).index)
+    return quantity(total.value - idle.value, low, high, source)
