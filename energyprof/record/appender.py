@@ -27,8 +27,8 @@ class ArrowAppender:
 
     Args:
         path: the file; it is created, and must not exist.
-        columns: name -> Arrow type name: ``int64``, ``int32``, ``float64``, ``bool`` or ``name`` (a dictionary
-            of strings; rows carry indices into the growing list of names given to :meth:`append`).
+        columns: name -> Arrow type name: ``int64``, ``int32``, ``float64``, ``bool`` or ``name`` (a
+            dictionary of strings; rows carry indices into the list of names given to :meth:`append`).
         metadata: kept in the stream's schema.
 
     Raises:

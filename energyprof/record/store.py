@@ -8,6 +8,7 @@
       steps.arrow      segments: start_ns, phase, step
       samples.arrow    readings: t_ns, since_ns, channel, value, gap; the channels stand in its metadata
       metrics.arrow    logged scalars: t_ns, name, value
+      device.arrow     where marks were timed on a GPU too: row (of steps.arrow), device_ns
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ __all__ = ["REPORT_JSON", "RunFolder", "find_run", "list_runs", "new_run_id", "r
 REPORT_JSON: Final = "report.json"
 _STEPS: Final = {"start_ns": "int64", "phase": "name", "step": "int64"}
 _SAMPLES: Final = {"t_ns": "int64", "since_ns": "int64", "channel": "name", "value": "float64", "gap": "bool"}
+_DEVICE: Final = {"row": "int64", "device_ns": "int64"}
 _METRICS: Final = {"t_ns": "int64", "name": "name", "value": "float64"}
 
 
@@ -53,12 +55,15 @@ class RunFolder:
         out: the folder of all runs; it is made where it is missing.
         run_id: see :func:`new_run_id`.
         channels: the channels that samples will be of: name, domain, kind, unit, sensor of each, as strings.
+        device: whether marks are timed on a device too.
 
     Raises:
         OutputError: the folder cannot be written. Nothing has run by then.
     """
 
-    def __init__(self, out: Path, run_id: str, channels: Sequence[Mapping[str, str]]) -> None:
+    def __init__(
+        self, out: Path, run_id: str, channels: Sequence[Mapping[str, str]], device: bool = False
+    ) -> None:
         self.path = out / run_id
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -72,18 +77,18 @@ class RunFolder:
             self.path / "samples.arrow", _SAMPLES, {"channels": json.dumps(list(map(dict, channels)))}
         )
         self.metrics = ArrowAppender(self.path / "metrics.arrow", _METRICS)
+        self.device = ArrowAppender(self.path / "device.arrow", _DEVICE) if device else None
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Say what could not be put on disk."""
-        streams = (self.steps, self.samples, self.metrics)
-        lost = [f"{s.path.name}: {s.lost_rows} rows were lost" for s in streams if s.lost_rows]
-        return (*[s.problem for s in streams if s.problem], *lost)
+        lost = [f"{s.path.name}: {s.lost_rows} rows were lost" for s in self._streams if s.lost_rows]
+        return (*[s.problem for s in self._streams if s.problem], *lost)
 
     @property
     def trace_bytes(self) -> int:
         """Return the size of the trace on disk."""
-        return self.steps.size_bytes + self.samples.size_bytes + self.metrics.size_bytes
+        return sum(stream.size_bytes for stream in self._streams)
 
     def write_report(self, report: Report) -> None:
         """Replace ``report.json``; the folder is made anew where somebody removed it.
@@ -98,9 +103,13 @@ class RunFolder:
         write_report(report, self.path / REPORT_JSON)
 
     def close(self) -> None:
-        """End the three streams."""
-        for stream in (self.steps, self.samples, self.metrics):
+        """End the streams."""
+        for stream in self._streams:
             stream.close()
+
+    @property
+    def _streams(self) -> tuple[ArrowAppender, ...]:
+        return (self.steps, self.samples, self.metrics, *([self.device] if self.device else []))
 
 
 def list_runs(out: Path) -> list[Path]:
@@ -154,6 +163,9 @@ def read_trace(folder: Path) -> Trace:
     if steps is None and samples is None and metrics is None:
         raise RecordError(f"no trace in {folder}: {'; '.join(problems)}")
     segments = _segments(steps)
+    if steps is not None and (folder / "device.arrow").exists():
+        device, _ = _read(folder / "device.arrow", _DEVICE, problems)
+        segments = replace(segments, device_start_ns=_device_times(device, segments))
     logged = _metrics(metrics, segments)
     marks = {name: int(t) for name, t in zip(logged.name, logged.t_ns, strict=True) if name in _WINDOW_MARKS}
     last_seen = max(
@@ -238,6 +250,19 @@ def _segments(table: pa.Table | None) -> Segments:
         phases=phases,
         end_ns=0,
     )
+
+
+def _device_times(table: pa.Table | None, segments: Segments) -> Any:
+    """Return when each segment began on the device; where that is not known, when it began on the host.
+
+    A device never runs ahead of the host, and passes marks in order.
+    """
+    begun = segments.start_ns.copy()
+    if table is not None:
+        rows, times = _column(table, "row"), _column(table, "device_ns")
+        known = rows < begun.size
+        begun[rows[known]] = np.maximum(begun[rows[known]], times[known])
+    return np.maximum.accumulate(begun)
 
 
 def _metrics(table: pa.Table | None, segments: Segments) -> Metrics:

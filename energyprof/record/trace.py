@@ -30,6 +30,8 @@ class Segments:
         step: (n,) int64, the step's number, or -1 outside of steps. A step's segments are contiguous.
         phases: names as paths: ``"train/forward"``. Exclusive: time in ``train/forward`` is not in ``train``.
         end_ns: where the last segment ends.
+        device_start_ns: (n,) int64, when each segment began on the GPU (it runs behind the host); None where
+            marks were not timed there. GPU energy is split at these times, host energy at ``start_ns``.
     """
 
     start_ns: NDArray[np.int64]
@@ -37,6 +39,7 @@ class Segments:
     step: NDArray[np.int64]
     phases: tuple[str, ...]
     end_ns: int
+    device_start_ns: NDArray[np.int64] | None = None
 
 
 class ChannelKind(StrEnum):

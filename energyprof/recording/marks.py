@@ -76,6 +76,7 @@ class MarkBuffer:
 
     Args:
         now_ns: the clock.
+        also: called with every mark, to note it elsewhere too (on the device).
     """
 
     mark: Callable[[int], None]
@@ -83,8 +84,8 @@ class MarkBuffer:
     _take: Callable[[], tuple[NDArray[np.int64], NDArray[np.int32]]]
     _iterate: Callable[..., Iterator[Any]]
 
-    def __init__(self, now_ns: Callable[[], int]) -> None:
-        self._now_ns = now_ns
+    def __init__(self, now_ns: Callable[[], int], also: Callable[[], None] | None = None) -> None:
+        self._now_ns, self._also = now_ns, also
         self._lock = threading.Lock()
         self.phases: list[str] = [UNATTRIBUTED]
         self._states: list[tuple[int, int]] = [(0, _PLAIN)]  # code -> (phase, kind)
@@ -252,3 +253,37 @@ class MarkBuffer:
 
         self.mark, self._take, self._iterate = mark, take, iterate
         self._current = lambda: current
+        also = self._also
+        if also is not None:
+
+            def mark_twice(code: int) -> None:
+                mark(code)
+                also()
+
+            self.mark, self._iterate = mark_twice, self._iterate_by_calls
+
+    def _iterate_by_calls(
+        self,
+        iterable: Iterable[T],
+        states: tuple[int, int, int],
+        counts: bool,
+        begun: Callable[[T], object],
+        ended: Callable[[int, T], object],
+    ) -> Iterator[T]:
+        """Iterate as the closure in :meth:`_build` does, by calls to :attr:`mark`."""
+        wait, body, outside = states
+        self._in_steps = True
+        count = 0
+        self.mark(wait)
+        try:
+            for count, item in enumerate(iterable, 1):
+                self.mark(body)
+                if count == 1:
+                    begun(item)
+                yield item
+                self.mark(wait)
+        finally:
+            self._in_steps = not counts
+            self.mark(outside)
+            if count:
+                ended(count, item)

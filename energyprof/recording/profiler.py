@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from energyprof.clock import Clock, SystemClock
 from energyprof.errors import EnergyprofError, UnknownName, UsageError
@@ -32,6 +32,7 @@ from energyprof.record.model import (
     Workload,
 )
 from energyprof.record.store import new_run_id
+from energyprof.recording.cuda_timeline import device_timing
 from energyprof.recording.recorder import Recorder
 from energyprof.recording.run import Run
 from energyprof.sensors.base import Sensor
@@ -60,6 +61,8 @@ class Profiler:
         intensity_g_per_kwh: a carbon intensity of your own, in g CO2e a kWh.
         idle_s: seconds of idle power recorded before and after the window; 0 for none.
         html: whether to write ``report.html`` beside ``report.json``.
+        cuda: how marks are timed on a GPU: ``events`` (CUDA events, no waiting in the loop), ``sync`` (the device
+            is synchronised at every mark: exact, and slow), ``off``; None: events where CUDA is used.
         sensors: what to read; None for all that this machine has.
         clock: the clock; None for the machine's own.
         command: the command line, for the record; None for this process's own.
@@ -75,6 +78,7 @@ class Profiler:
         intensity_g_per_kwh: float | None = None,
         idle_s: float = 0.0,
         html: bool = True,
+        cuda: Literal["events", "sync", "off"] | None = None,
         sensors: Sequence[Sensor] | None = None,
         clock: Clock | None = None,
         command: str | None = None,
@@ -84,7 +88,7 @@ class Profiler:
         self.name = name
         self._out = Path(out)
         self._country, self._intensity = country, intensity_g_per_kwh
-        self._idle_s, self._html = idle_s, html
+        self._idle_s, self._html, self._cuda = idle_s, html, cuda
         self._given_sensors = sensors
         self._clock: Clock = clock or SystemClock()
         self._command = shorten_home(command or " ".join(sys.argv))
@@ -130,7 +134,10 @@ class Profiler:
         carbon = carbon_intensity(self._country, self._intensity)
         found = discover() if self._given_sensors is None else Discovery(sensors=tuple(self._given_sensors))
         started = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC)
-        recorder = Recorder(self._out, new_run_id(self.name, started), found.sensors, self._clock)
+        timeline, now_ns = device_timing(self._cuda, self._clock.now_ns)
+        recorder = Recorder(
+            self._out, new_run_id(self.name, started), found.sensors, self._clock, timeline, now_ns
+        )
         self._owner = (os.getpid(), threading.get_ident())
         self._flags = [_note("sensor-missing", problem) for problem in found.problems]
         self._draft = Report(

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -19,12 +20,15 @@ from energyprof.clock import Clock
 from energyprof.errors import OutputError
 from energyprof.record.model import Overhead, Report, SensorInfo
 from energyprof.record.store import RunFolder
+from energyprof.recording.cuda_timeline import DeviceTimeline
 from energyprof.recording.marks import MarkBuffer
 from energyprof.recording.sampler import Sampler, SamplerProblem
 from energyprof.recording.sampling_thread import SamplingThread
 from energyprof.sensors.base import Sensor
 
 __all__ = ["Recorder"]
+
+_DEVICE_PATIENCE_NS: Final = 5_000_000_000
 
 
 class Recorder:
@@ -35,17 +39,29 @@ class Recorder:
         run_id: the run's folder in it.
         sensors: what is read; the recorder closes them.
         clock: monotonic and wall time.
+        timeline: times the marks on the device too, where there is one.
+        mark_clock: the clock of the marks, where it is more than the clock (one that waits for the device).
 
     Raises:
         OutputError: the folder cannot be written.
     """
 
-    def __init__(self, out: Path, run_id: str, sensors: Sequence[Sensor], clock: Clock) -> None:
+    def __init__(
+        self,
+        out: Path,
+        run_id: str,
+        sensors: Sequence[Sensor],
+        clock: Clock,
+        timeline: DeviceTimeline | None = None,
+        mark_clock: Callable[[], int] | None = None,
+    ) -> None:
         self._clock = clock
         self._sensors = sensors
-        self.folder = RunFolder(out, run_id, [_described(s, c) for s in sensors for c in s.channels])
+        self._timeline = timeline
+        channels = [_described(s, c) for s in sensors for c in s.channels]
+        self.folder = RunFolder(out, run_id, channels, device=timeline is not None)
         self.origin_ns = clock.now_ns()
-        self.marks = MarkBuffer(clock.now_ns)
+        self.marks = MarkBuffer(mark_clock or clock.now_ns, None if timeline is None else timeline.record)
         self.sampler = Sampler(sensors, clock, self.origin_ns)
         self._thread = SamplingThread(self.sampler, clock, self.flush)
         self._log: list[tuple[int, str, float]] = []
@@ -68,6 +84,7 @@ class Recorder:
     def start(self) -> None:
         """Start to record."""
         self._mark_s = _time_a_step_mark(self._clock)
+        self._flush_device()  # takes the first anchor, before the first mark
         self.marks.mark(0)
         self._thread.start()
 
@@ -88,6 +105,7 @@ class Recorder:
             self._flush_marks()
             self._flush_samples()
             self._flush_log()
+            self._flush_device()
             draft, self._draft = self._draft, None
             if draft is not None:
                 with suppress(OutputError):  # the next draft, or the report itself, will say so
@@ -100,6 +118,7 @@ class Recorder:
         self.sampler.finish()
         self.log({"recording_end": 0.0})
         self.flush()
+        self._wait_for_device()
         self.folder.close()
         for sensor in self._sensors:
             sensor.close()
@@ -141,10 +160,26 @@ class Recorder:
         times = np.array([t for t, _, _ in rows], np.int64) - self.origin_ns
         self.folder.metrics.append({"t_ns": times, "name": names, "value": values}, list(index))
 
+    def _flush_device(self) -> None:
+        if self._timeline is not None and self.folder.device is not None:
+            rows, times = self._timeline.resolve()
+            self.folder.device.append({"row": rows, "device_ns": times - self.origin_ns})
+
+    def _wait_for_device(self) -> None:
+        """Let the device pass the last marks; a device that hangs is left after a while."""
+        deadline_ns = self._clock.now_ns() + _DEVICE_PATIENCE_NS
+        while self._timeline is not None and self._timeline.waiting and self._clock.now_ns() < deadline_ns:
+            self._clock.sleep_until_ns(self._clock.now_ns() + 1_000_000)
+            self._flush_device()
+
 
 def _in_words(problem: SamplerProblem) -> str:
     first_s, last_s = problem.first_ns / 1e9, problem.last_ns / 1e9
-    when = f"at {first_s:.1f} s" if problem.count == 1 else f"{problem.count} times, {first_s:.1f} to {last_s:.1f} s"
+    when = (
+        f"at {first_s:.1f} s"
+        if problem.count == 1
+        else f"{problem.count} times, {first_s:.1f} to {last_s:.1f} s"
+    )
     return f"{problem.sensor}: {problem.reason} ({when})"
 
 

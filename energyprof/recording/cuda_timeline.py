@@ -1,0 +1,216 @@
+"""When marks happened on the device: CUDA events in a ring, mapped to the host's clock by anchors.
+
+A GPU runs behind the host. The mark of a phase is therefore also an event in the stream: it tells when the
+device had finished what came before. Events are recorded in the loop (no synchronisation there), resolved by
+the sampling thread once the device has passed them, and mapped to the host's clock by anchors: events on a
+stream of their own, where nothing is queued, so that the host's clock reads around one bracket it to
+microseconds.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from energyprof.errors import DeviceError
+
+__all__ = ["CudaEventClock", "DeviceTimeline", "EventClock", "device_timing"]
+
+_CAPACITY: Final = 16_384
+_ANCHOR_EVERY_NS: Final = 2_000_000_000  # clock drift of 10 ppm is 20 us by then; float32 ms resolves 0.25 us
+_ANCHOR_TRIES: Final = 3
+_ANCHOR_PATIENCE_NS: Final = 2_000_000
+
+
+class EventClock(Protocol):
+    """What a device gives to time things on it."""
+
+    def new_event(self) -> Any:
+        """Return an event that can be recorded again and again."""
+        ...
+
+    def record(self, event: Any) -> None:
+        """Put the event into the stream that the program works in, without waiting."""
+        ...
+
+    def record_aside(self, event: Any) -> None:
+        """Put the event into a stream where nothing is queued."""
+        ...
+
+    def done(self, event: Any) -> bool:
+        """Tell whether the device has passed the event."""
+        ...
+
+    def elapsed_s(self, earlier: Any, later: Any) -> float:
+        """Return the device time between two events that are done, in seconds."""
+        ...
+
+
+class CudaEventClock:
+    """CUDA events through torch, on the device that is current when it is made.
+
+    Args:
+        device: index of the device, or None for the current one.
+    """
+
+    def __init__(self, device: int | None = None) -> None:
+        import torch
+
+        self._event = torch.cuda.Event
+        self._device = torch.cuda.current_device() if device is None else device
+        self._aside = torch.cuda.Stream(device=self._device)
+        self._current_stream = torch.cuda.current_stream
+
+    def new_event(self) -> Any:
+        """Return a timing event."""
+        return self._event(enable_timing=True)
+
+    def record(self, event: Any) -> None:
+        """Record on the device's current stream."""
+        event.record(self._current_stream(self._device))
+
+    def record_aside(self, event: Any) -> None:
+        """Record on a stream of its own."""
+        event.record(self._aside)
+
+    def done(self, event: Any) -> bool:
+        """Query the event."""
+        return bool(event.query())
+
+    def elapsed_s(self, earlier: Any, later: Any) -> float:
+        """Return seconds between two events; CUDA resolves about half a microsecond."""
+        return float(earlier.elapsed_time(later)) / 1e3
+
+
+def device_timing(
+    mode: Literal["events", "sync", "off"] | None, now_ns: Callable[[], int]
+) -> tuple[DeviceTimeline | None, Callable[[], int]]:
+    """Choose how marks are timed where a GPU works behind the host.
+
+    Args:
+        mode: ``events``, ``sync`` or ``off``; None for events where this process uses CUDA already.
+        now_ns: the host's clock.
+
+    Returns:
+        The timeline of events or None, and the clock that marks read.
+
+    Raises:
+        DeviceError: events or synchronisation were asked for, and CUDA is not in use.
+    """
+    torch = sys.modules.get("torch")
+    in_use = torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized()
+    if not in_use and mode in ("events", "sync"):
+        raise DeviceError(f"cuda='{mode}' was asked for, but this process does not use CUDA: leave it out")
+    if torch is None or not in_use or mode == "off":
+        return None, now_ns
+    if mode == "sync":
+        synchronize = torch.cuda.synchronize
+
+        def synchronised_now_ns() -> int:
+            synchronize()
+            return now_ns()
+
+        return None, synchronised_now_ns
+    return DeviceTimeline(CudaEventClock(), now_ns), now_ns
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """An event whose host time is known: between two clock reads that bracket it."""
+
+    event: Any
+    host_ns: int
+    uncertainty_ns: int
+    first_mark: int  # marks from this one on were recorded after it
+
+
+class DeviceTimeline:
+    """Device times of marks, in the order of the marks.
+
+    :meth:`record` belongs to the thread that marks, the rest to the sampling thread.
+
+    Args:
+        events: the device's events.
+        now_ns: the host's clock.
+        capacity: how many marks may wait for the device before further ones go without a device time.
+
+    Attributes:
+        missed: marks without a device time because the ring was full.
+        uncertainty_ns: half the widest bracket of an anchor that was used.
+    """
+
+    def __init__(self, events: EventClock, now_ns: Callable[[], int], capacity: int = _CAPACITY) -> None:
+        self._events, self._now_ns = events, now_ns
+        self._free = deque(events.new_event() for _ in range(capacity))
+        self._waiting: deque[tuple[int, Any]] = deque()
+        self._spare = [events.new_event() for _ in range(4)]
+        self._marks = 0
+        self._anchors: list[_Anchor] = []
+        self.missed = 0
+        self.uncertainty_ns = 0
+
+    def record(self) -> None:
+        """Record the next mark's event: a few calls into the driver, no waiting, no allocation."""
+        index = self._marks
+        self._marks = index + 1
+        try:
+            event = self._free.popleft()
+        except IndexError:
+            self.missed += 1
+            return
+        self._events.record(event)
+        self._waiting.append((index, event))
+
+    def resolve(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return mark indices and device times (n,), on the host's clock, of what the device has passed.
+
+        Takes a new anchor first where the last one is old. The first call belongs before the first mark.
+        """
+        self._renew_anchor()
+        found = []
+        while self._anchors and self._waiting and self._events.done(self._waiting[0][1]):
+            index, event = self._waiting.popleft()
+            anchor = self._anchor_of(index)
+            found.append((index, anchor.host_ns + round(self._events.elapsed_s(anchor.event, event) * 1e9)))
+            self._free.append(event)
+        pairs = np.array(found, np.int64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+    @property
+    def waiting(self) -> int:
+        """Return how many marks the device has not passed yet, as far as :meth:`resolve` has looked."""
+        return len(self._waiting)
+
+    def _anchor_of(self, index: int) -> _Anchor:
+        """Return the last anchor before a mark, and give up those before it: marks are resolved in order."""
+        while len(self._anchors) > 1 and self._anchors[1].first_mark <= index:
+            self._spare.append(self._anchors.pop(0).event)
+        return self._anchors[0]
+
+    def _renew_anchor(self) -> None:
+        """Add an anchor where the last one is old; it serves the marks recorded from now on."""
+        if self._anchors and self._now_ns() - self._anchors[-1].host_ns < _ANCHOR_EVERY_NS:
+            return
+        tries = [found for _ in range(_ANCHOR_TRIES) if (found := self._try_anchor()) is not None]
+        if tries:
+            best = min(tries, key=lambda anchor: anchor.uncertainty_ns)
+            self.uncertainty_ns = max(self.uncertainty_ns, best.uncertainty_ns)
+            self._spare.extend(anchor.event for anchor in tries if anchor is not best)
+            self._anchors.append(best)
+
+    def _try_anchor(self) -> _Anchor | None:
+        """Bracket an event between two clock reads; None where the device did not get to it in time."""
+        event = self._spare.pop() if self._spare else self._events.new_event()
+        before_ns = self._now_ns()
+        self._events.record_aside(event)
+        while not self._events.done(event):
+            if self._now_ns() - before_ns > _ANCHOR_PATIENCE_NS:
+                return None  # an event still under way is not used again
+        after_ns = self._now_ns()
+        return _Anchor(event, (before_ns + after_ns) // 2, (after_ns - before_ns) // 2, self._marks)

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from energyprof.errors import DeviceError
+from energyprof.recording.cuda_timeline import DeviceTimeline, device_timing
+from energyprof.recording.marks import MarkBuffer
+
+OFFSET_NS = 123_456_789  # the device's clock has an origin of its own
+
+
+@dataclass
+class FakeEvent:
+    device_ns: int | None = None
+
+
+@dataclass
+class FakeDevice:
+    """A device with one queue, some way behind the host, whose clock runs 20 ppm fast."""
+
+    host_ns: int = 0
+    busy_until_ns: int = 0
+    events: list[FakeEvent] = field(default_factory=list)
+    tick_ns: int = 500
+    refuses_aside: bool = False
+
+    def now_ns(self) -> int:
+        self.host_ns += self.tick_ns
+        return self.host_ns
+
+    def launch(self, duration_ns: int) -> None:
+        self.busy_until_ns = max(self.busy_until_ns, self.host_ns) + duration_ns
+
+    def to_device(self, host_ns: int) -> int:
+        return OFFSET_NS + round(host_ns * 1.00002)
+
+    def new_event(self) -> FakeEvent:
+        return FakeEvent()
+
+    def record(self, event: FakeEvent) -> None:
+        event.device_ns = self.to_device(max(self.host_ns, self.busy_until_ns))
+
+    def record_aside(self, event: FakeEvent) -> None:
+        self.host_ns += 2_000
+        event.device_ns = 10**18 if self.refuses_aside else self.to_device(self.host_ns)
+        self.host_ns += 3_000
+
+    def done(self, event: FakeEvent) -> bool:
+        return event.device_ns is not None and event.device_ns <= self.to_device(self.host_ns)
+
+    def elapsed_s(self, earlier: FakeEvent, later: FakeEvent) -> float:
+        assert earlier.device_ns is not None
+        assert later.device_ns is not None
+        assert later.device_ns >= earlier.device_ns, "CUDA promises nothing for events in reverse"
+        return float(np.float32((later.device_ns - earlier.device_ns) / 1e6)) / 1e3
+
+
+def test_marks_get_the_time_at_which_the_device_reached_them() -> None:
+    device = FakeDevice()
+    timeline = DeviceTimeline(device, device.now_ns)
+    timeline.resolve()
+    truth, found = {}, {}
+    for k in range(2_000):  # 20 s: several anchors, each 20 ppm further off
+        device.host_ns += 5_000_000
+        timeline.record()
+        truth[k] = max(device.host_ns, device.busy_until_ns)
+        device.launch(9_000_000)
+        if k % 100 == 0:
+            device.busy_until_ns = min(device.busy_until_ns, device.host_ns + 50_000_000)
+            rows, times = timeline.resolve()
+            found |= dict(zip(rows.tolist(), times.tolist(), strict=True))
+    device.host_ns = device.busy_until_ns + 10_000_000
+    rows, times = timeline.resolve()
+    found |= dict(zip(rows.tolist(), times.tolist(), strict=True))
+    assert sorted(found) == sorted(truth)
+    errors_ns = np.array([found[k] - truth[k] for k in truth])
+    assert np.abs(errors_ns).max() < 150_000
+    assert timeline.waiting == 0
+    assert timeline.uncertainty_ns < 10_000
+
+
+def test_nothing_is_waited_for_in_the_loop_and_unreached_marks_stay_for_later() -> None:
+    device = FakeDevice()
+    timeline = DeviceTimeline(device, device.now_ns)
+    timeline.resolve()
+    device.launch(1_000_000_000)
+    timeline.record()
+    assert timeline.resolve()[0].size == 0
+    assert timeline.waiting == 1
+    device.host_ns += 2_000_000_000
+    assert timeline.resolve()[0].tolist() == [0]
+
+
+def test_a_full_ring_leaves_marks_without_device_time_and_counts_them() -> None:
+    device = FakeDevice()
+    timeline = DeviceTimeline(device, device.now_ns, capacity=4)
+    timeline.resolve()
+    for _ in range(6):
+        timeline.record()
+    assert timeline.missed == 2
+    device.host_ns += 1_000_000
+    assert timeline.resolve()[0].tolist() == [0, 1, 2, 3]
+    timeline.record()
+    device.host_ns += 1_000_000
+    assert timeline.resolve()[0].tolist() == [6]
+
+
+def test_a_device_that_never_reaches_an_anchor_gives_no_times_and_does_not_hang() -> None:
+    device = FakeDevice(refuses_aside=True)
+    timeline = DeviceTimeline(device, device.now_ns)
+    timeline.record()
+    assert timeline.resolve()[0].size == 0
+
+
+def test_every_mark_records_one_event_in_the_order_of_the_rows() -> None:
+    events = []
+    buffer = MarkBuffer(iter(range(100)).__next__, lambda: events.append(len(events)))
+    for _ in buffer.steps(range(2), "train"):
+        with buffer.phase("forward"):
+            pass
+    assert len(events) == buffer.drain().start_ns.size
+
+
+def test_without_cuda_marks_are_timed_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    clock = iter(range(9)).__next__
+    assert device_timing(None, clock) == (None, clock)
+    assert device_timing("off", clock) == (None, clock)
+    with pytest.raises(DeviceError, match="does not use CUDA"):
+        device_timing("events", clock)
