@@ -79,7 +79,7 @@ def _compile(compiler: str, sources: list[Path], export_map: str, library: Path)
 
 def _export_map(missing: list[str]) -> str:
     """Return the linker's version script that hides some functions, with their later versions."""
-    hidden = "".join(f" {name}; {name}_v*;" for name in missing)
+    hidden = "".join(f" {name}; {name}_v2; {name}_v3;" for name in missing)
     return f"{{ global: nvml*; energyprof_stand_in_*; local:{hidden} stand_in_*; }};\n"
 
 

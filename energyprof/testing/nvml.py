@@ -39,6 +39,9 @@ _VIRTUAL_START_NS: Final = 10_000 * 10**9
 #: How long the devices have been counting when they are made.
 _UPTIME_NS: Final = 1_000 * 10**9
 
+#: What each library in this process has open.
+_opened: dict[str, Path | None] = {}
+
 
 class StandInNvml:
     """A machine with NVIDIA devices that are not there."""
@@ -65,6 +68,7 @@ class StandInNvml:
         """
         if len(cards) > MAX_DEVICES:
             raise UsageError(f"{len(cards)} devices are too many: the stand-in holds {MAX_DEVICES}")
+        kinds = [_card(card) for card in cards]
         self.library = compile_library(missing)
         self._folder = tempfile.TemporaryDirectory(prefix="energyprof-stand-in-")
         self._shared = SharedBlock(Path(self._folder.name, "block"))
@@ -76,7 +80,7 @@ class StandInNvml:
         if virtual:
             self.clock = VirtualClock(_VIRTUAL_START_NS, cell=self._shared.now_cell())
         block.boot_ns = self.clock.now_ns() - _UPTIME_NS
-        self.devices = tuple(StandInDevice(self._shared, k, _card(card)) for k, card in enumerate(cards))
+        self.devices = tuple(StandInDevice(self._shared, k, card) for k, card in enumerate(kinds))
         block.device_count = len(self.devices)
 
     def device(self, index: int) -> StandInDevice:
@@ -141,13 +145,13 @@ class StandInNvml:
         import pynvml
 
         library = ctypes.CDLL(str(self.library))
-        _open(library, self._shared.path)
+        outer_path = _open(library, self._shared.path)
         before = _swap(pynvml, library, 0, {})
         try:
             yield
         finally:
             _swap(pynvml, *before)
-            _open(library, None)
+            _open(library, outer_path)
 
     def close(self) -> None:
         """Remove the shared block's file."""
@@ -170,12 +174,16 @@ def _card(card: Card | str) -> Card:
     return CARDS[card]
 
 
-def _open(library: ctypes.CDLL, path: Path | None) -> None:
+def _open(library: ctypes.CDLL, path: Path | None) -> Path | None:
+    """Let a library open a block, and return the one it had open: however often loaded, it is one library."""
     text = None if path is None else os.fsencode(path)
     if library.energyprof_stand_in_open(text) != 0:
         raise DeviceError(
             f"the stand-in NVML library could not open {path}: it is not a block of its version"
         )
+    before = _opened.get(library._name)
+    _opened[library._name] = path
+    return before
 
 
 def _swap(
