@@ -33,15 +33,17 @@ class Reading:
     Attributes:
         channel: the :class:`ChannelSpec` name.
         value: in the channel's unit. Energy is raw and cumulative in joules; the sensor itself undoes wraps
-            and resets so that it never falls.
+            and resets so that it never falls. NaN where reading this channel failed and others did not.
         sensor_time_ns: the sensor's own wall-clock time stamp (Unix epoch) of this value, or None.
         gap: True where continuity was lost since the reading before (counter reset, driver reload).
+        reason: why, in words, where ``gap`` is True or ``value`` is NaN; the sampler counts it as a problem.
     """
 
     channel: str
     value: float
     sensor_time_ns: int | None = None
     gap: bool = False
+    reason: str | None = None
 
 
 class Sensor(Protocol):
@@ -54,7 +56,7 @@ class Sensor(Protocol):
 
     @property
     def channels(self) -> tuple[ChannelSpec, ...]:
-        """List the channels that :meth:`read` may return."""
+        """List the channels that :meth:`read` may return (a call may leave some out)."""
         ...
 
     @property

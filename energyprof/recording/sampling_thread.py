@@ -1,0 +1,110 @@
+"""The background thread that runs the sampler on the clock and hands rows on at least once a second.
+
+The interpreter's switch interval is left alone: it is the user's. A training loop that never lets go of the
+interpreter delays a poll by some 5 ms; the rows then say so (their times are further apart), and counters
+lose nothing. The work of a wake-up is some tens of microseconds, most of it inside NVML with the lock
+released.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from energyprof.clock import Clock
+from energyprof.recording.sampler import Sampler
+
+__all__ = ["SamplingThread"]
+
+_FLUSH_NS: Final = 900_000_000
+_LONGEST_WAIT_NS: Final = 250_000_000  # so that stopping never waits longer, whatever the sensors' schedule
+
+
+class SamplingThread:
+    """Runs ``sampler.poll`` when it is due and ``flush`` at least once a second, in a daemon thread.
+
+    In a forked child it is inert: the thread does not exist there, and :meth:`stop` returns at once.
+    """
+
+    def __init__(self, sampler: Sampler, clock: Clock, flush: Callable[[], None]) -> None:
+        """Prepare; nothing runs before :meth:`start`.
+
+        Args:
+            sampler: what to run; nobody else may poll it meanwhile.
+            clock: the clock that the sampler was made with.
+            flush: called at least once a second from the thread. An exception from it is kept in
+                :attr:`flush_errors` and sampling goes on.
+        """
+        self._sampler, self._clock, self._flush = sampler, clock, flush
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+        self._cpu_ns = 0
+        self.flush_errors: list[str] = []
+
+    @property
+    def cpu_s(self) -> float:
+        """Return the CPU time that the thread has spent, its flushes included."""
+        return self._cpu_ns / 1e9
+
+    @property
+    def running(self) -> bool:
+        """Tell whether the thread runs in this process."""
+        return self._pid == os.getpid() and self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread; a second call does nothing."""
+        if self._thread is None and self._pid == os.getpid():
+            self._thread = threading.Thread(target=self._run, name="energyprof-sampler", daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """Stop the thread, read every sensor a last time and flush; a second call does nothing.
+
+        Args:
+            timeout_s: how long to wait for a call into a driver that hangs.
+
+        Returns:
+            Whether it ended in time. If not, the last reading is left out.
+        """
+        if self._thread is None or self._pid != os.getpid():
+            return True
+        self._stopping.set()
+        self._thread.join(timeout_s)
+        ended = not self._thread.is_alive()
+        if ended:
+            self._thread = None
+        return ended
+
+    def _run(self) -> None:
+        flush_due_ns = self._clock.now_ns() + _FLUSH_NS
+        while not self._stopping.is_set():
+            self._sampler.poll()
+            now_ns = self._clock.now_ns()
+            if now_ns >= flush_due_ns:
+                self._try_flush()
+                flush_due_ns = now_ns + _FLUSH_NS
+            self._cpu_ns = time.thread_time_ns()
+            self._wait_until(min(self._sampler.next_due_ns(), flush_due_ns))
+        self._sampler.finish()
+        self._try_flush()
+        self._cpu_ns = time.thread_time_ns()
+
+    def _wait_until(self, due_ns: int) -> None:
+        """Wait on the clock in pieces, so that stopping is prompt."""
+        while not self._stopping.is_set():
+            now_ns = self._clock.now_ns()
+            if now_ns >= due_ns:
+                return
+            self._clock.sleep_until_ns(min(due_ns, now_ns + _LONGEST_WAIT_NS))
+
+    def _try_flush(self) -> None:
+        try:
+            self._flush()
+        except Exception as error:  # a full disk must not end sampling
+            reason = f"{type(error).__name__}: {error}"
+            if reason not in self.flush_errors:
+                self.flush_errors.append(reason)

@@ -1,0 +1,137 @@
+"""Which sensors this machine has for this program, and what to do to have more."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from energyprof.clock import Clock, SystemClock
+from energyprof.errors import SensorError, SensorUnavailable
+from energyprof.record.model import GpuInfo
+from energyprof.sensors.base import Sensor
+from energyprof.sensors.cpu_model import CpuModel
+from energyprof.sensors.cuda_devices import torch_uuids, visible_devices
+from energyprof.sensors.memory import HostMemory
+from energyprof.sensors.nvml import NvmlSensor
+from energyprof.sensors.nvml_device import NvmlDevice, list_devices
+from energyprof.sensors.nvml_library import NvmlLibrary
+from energyprof.sensors.nvml_state import NvmlStateSensor
+from energyprof.sensors.rapl import POWERCAP, RaplSensor, find_zones
+
+__all__ = ["Discovery", "discover"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovery:
+    """What was found.
+
+    Attributes:
+        sensors: ready to be read; whoever takes them closes them.
+        gpus: the NVIDIA devices that are measured, ``gpu:0`` first.
+        problems: what cannot be measured, why, and what to do about it: a sentence each.
+    """
+
+    sensors: tuple[Sensor, ...] = ()
+    gpus: tuple[GpuInfo, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def discover(
+    clock: Clock | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    powercap: Path = POWERCAP,
+) -> Discovery:
+    """Find every sensor of this machine that this program may read. Never raises, never imports torch.
+
+    Args:
+        clock: the one clock, or None for the machine's own.
+        environment: the variables that choose devices, or None for this process's.
+        powercap: the root of the kernel's powercap tree.
+    """
+    clock = clock or SystemClock()
+    environment = os.environ if environment is None else environment
+    search = _Search(clock)
+    search.gpus_of(environment)
+    search.cpu_of(powercap)
+    search.memory()
+    return Discovery(sensors=tuple(search.sensors), gpus=tuple(search.gpus), problems=tuple(search.problems))
+
+
+class _Search:
+    """What was found so far."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.sensors: list[Sensor] = []
+        self.gpus: list[GpuInfo] = []
+        self.problems: list[str] = []
+
+    def gpus_of(self, environment: Mapping[str, str]) -> None:
+        try:
+            library = NvmlLibrary.open()
+        except SensorUnavailable as error:
+            self.problems.append(str(error))
+            return
+        try:
+            devices, notes = visible_devices(library, list_devices(library), environment, torch_uuids())
+            self.problems.extend(notes)
+            for index, device in enumerate(devices):
+                self._add_gpu(library, device, f"gpu:{index}")
+            if not devices and not notes:
+                self.problems.append("the NVIDIA driver shows no GPU: nothing is measured on a GPU")
+        except SensorError as error:
+            self.problems.append(f"NVIDIA GPUs cannot be listed: {error}; see `nvidia-smi`")
+        finally:
+            library.close()
+
+    def cpu_of(self, powercap: Path) -> None:
+        zones = find_zones(powercap)
+        domains: set[str] = set()
+        if zones:
+            try:
+                rapl = RaplSensor(zones)
+                self.sensors.append(rapl)
+                domains.update(rapl.info.domains)
+            except SensorUnavailable as error:
+                self.problems.append(str(error))
+        elif sys.platform == "linux":
+            self.problems.append(
+                "this machine shows no CPU energy counters (RAPL): usual in virtual machines and containers; "
+                "on real hardware load them with `sudo modprobe intel_rapl_msr`"
+            )
+        if "cpu" not in domains:
+            self._add_cpu_model()
+        if "dram" not in domains:
+            self.problems.append("energy of the main memory is not measured: no counter for it can be read")
+
+    def memory(self) -> None:
+        try:
+            self.sensors.append(HostMemory())
+        except SensorUnavailable as error:
+            self.problems.append(str(error))
+
+    def _add_cpu_model(self) -> None:
+        try:
+            model = CpuModel(self._clock)
+        except SensorUnavailable as error:
+            self.problems.append(f"the CPU's energy is not known: {error}")
+            return
+        self.sensors.append(model)
+        self.problems.append(
+            f"the CPU's energy is not measured: it is estimated from utilisation and {model.power_w:g} W at "
+            "full load"
+        )
+
+    def _add_gpu(self, library: NvmlLibrary, device: NvmlDevice, domain: str) -> None:
+        self.gpus.append(device.info(domain))
+        try:
+            self.sensors.append(NvmlSensor(library, device, domain, self._clock))
+        except SensorError as error:
+            self.problems.append(f"{domain} ({device.name}): {error}: its energy is missing")
+        with suppress(SensorError):  # its state is good to have, and its lack is no lack of energy
+            self.sensors.append(NvmlStateSensor(library, device, domain))

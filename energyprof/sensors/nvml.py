@@ -1,0 +1,162 @@
+"""Energy and power of one NVIDIA device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+from energyprof.clock import Clock
+from energyprof.errors import SensorError
+from energyprof.record.model import Provenance, SensorInfo
+from energyprof.record.trace import ChannelKind
+from energyprof.sensors.base import ChannelSpec, Reading
+from energyprof.sensors.energy_counter import EnergyCounter
+from energyprof.sensors.nvml_device import NvmlDevice
+from energyprof.sensors.nvml_library import DriverReloaded, NvmlLibrary
+from energyprof.sensors.nvml_readout import RawValue, Readout, find_readout
+
+__all__ = ["NvmlSensor"]
+
+_NAMES: Final = {
+    ChannelKind.ENERGY: ("energy", "J"),
+    ChannelKind.POWER_INSTANT: ("power", "W"),
+    ChannelKind.POWER_AVERAGE: ("power_average", "W"),
+}
+_LIMIT_MARGIN: Final = 1.2  # how far above its limit a card is taken to go at most
+
+
+class NvmlSensor:
+    """Reads counter, instant power and 1 s average of one device, in one call where the driver can."""
+
+    edges = True
+
+    def __init__(self, library: NvmlLibrary, device: NvmlDevice, domain: str, clock: Clock) -> None:
+        """Find out what the device answers; holds ``library`` until closed.
+
+        Args:
+            library: the opened library; it is shared, the caller keeps its own hold.
+            device: the device.
+            domain: what to call it: ``"gpu:0"``.
+            clock: the one clock.
+
+        Raises:
+            SensorUnavailable: neither energy nor power can be read.
+            SensorLost: the GPU is gone.
+        """
+        self._readout = find_readout(library, device.handle, usage_is_average=device.traits.usage_is_average)
+        self._library: NvmlLibrary | None = library.share()
+        self._device, self._clock, self._domain = device, clock, domain
+        self._handle: Any = device.handle
+        self._stale = False
+        self.refresh_ns = device.traits.refresh_ns
+        self._counter = EnergyCounter(self.refresh_ns)
+        self._channel = {q.kind: f"{domain}/{_NAMES[q.kind][0]}" for q in self._readout.measurands}
+        self.channels = tuple(
+            ChannelSpec(name=name, domain=domain, kind=kind, unit=_NAMES[kind][1])
+            for kind, name in self._channel.items()
+        )
+        self.info = _describe(device, domain, self._readout)
+
+    def read(self) -> Sequence[Reading]:
+        """Read everything that the device gives.
+
+        Raises:
+            SensorError: nothing could be read this time.
+            SensorLost: the GPU is gone.
+        """
+        library = self._library
+        if library is None:
+            raise SensorError("the sensor is closed")
+        if self._stale:
+            self._reconnect(library)
+        try:
+            values = self._readout.read(self._handle)
+        except DriverReloaded:
+            self._stale = True
+            raise
+        errors = [value.error for value in values if value.error is not None]
+        if len(errors) == len(values):
+            raise errors[0]
+        return self._readings(values)
+
+    def close(self) -> None:
+        """Give the library back; a second call does nothing."""
+        library, self._library = self._library, None
+        if library is not None:
+            library.close()
+
+    def _readings(self, values: Sequence[RawValue]) -> list[Reading]:
+        power_w = max(
+            (v.value / 1e3 for v in values if v.kind is not ChannelKind.ENERGY and v.error is None),
+            default=None,
+        )
+        readings = []
+        for value in values:
+            channel = self._channel[value.kind]
+            if value.error is not None:
+                readings.append(Reading(channel, math.nan, reason=str(value.error)))
+            elif value.kind is not ChannelKind.ENERGY:
+                readings.append(Reading(channel, value.value / 1e3, value.stamp_ns))
+            else:
+                counted = self._counter.take(value.value, self._clock.now_ns(), power_w)
+                if counted.energy_j is not None:
+                    readings.append(
+                        Reading(channel, counted.energy_j, value.stamp_ns, counted.gap, counted.reason)
+                    )
+        return readings
+
+    def _reconnect(self, library: NvmlLibrary) -> None:
+        """Take hold of the device again after a driver reload."""
+        library.reopen()
+        self._handle = library.call("nvmlDeviceGetHandleByUUID", self._device.uuid)
+        self._counter.lose()
+        self._stale = False
+
+
+def _describe(device: NvmlDevice, domain: str, readout: Readout) -> SensorInfo:
+    kinds = {measurand.kind for measurand in readout.measurands}
+    traits = device.traits
+    window_ns = traits.window_ns if ChannelKind.POWER_INSTANT in kinds else 1_000_000_000
+    return SensorInfo(
+        name=f"nvml:{domain}",
+        domains=(domain,),
+        source=Provenance.COUNTER if ChannelKind.ENERGY in kinds else Provenance.SAMPLED,
+        semantics=" ".join(_sentences(device, readout)),
+        refresh_s=traits.refresh_ns / 1e9,
+        window_s=None if window_ns is None else window_ns / 1e9,
+        power_floor_w=0.0,
+        power_ceiling_w=None if device.power_limit_w is None else _LIMIT_MARGIN * device.power_limit_w,
+    )
+
+
+def _sentences(device: NvmlDevice, readout: Readout) -> list[str]:
+    """Say in plain words what this device's readings mean."""
+    traits = device.traits
+    kinds = {measurand.kind: measurand for measurand in readout.measurands}
+    every = f"about every {traits.refresh_ns / 1e6:g} ms"
+    sentences = [f"{device.name} ({traits.architecture})."]
+    if ChannelKind.ENERGY in kinds:
+        sentences.append(f"Energy is the card's own counter, which moves {every}.")
+    else:
+        sentences.append("There is no energy counter: energy is power readings, integrated.")
+    if ChannelKind.POWER_INSTANT in kinds:
+        sentences.append(_window_sentence(device, every))
+    if ChannelKind.POWER_AVERAGE in kinds:
+        sentences.append(f"Average power covers the last 1 s, renewed {every}.")
+    if device.mig:
+        sentences.append("The card is partitioned (MIG): its sensors cover all its instances together.")
+    return sentences
+
+
+def _window_sentence(device: NvmlDevice, every: str) -> str:
+    traits = device.traits
+    if traits.window_ns is None:
+        return f"Instant power is renewed {every}; what it averages is not known for this architecture."
+    share = traits.seen_share or 0.0
+    seen = (
+        "all of the time"
+        if share >= 1
+        else f"{share:.0%} of the time, so that it can miss what happens between"
+    )
+    return f"Instant power averages {traits.window_ns / 1e6:g} ms, renewed {every}: it sees {seen}."

@@ -1,0 +1,91 @@
+"""One NVIDIA device as the driver names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from energyprof.record.model import GpuInfo
+from energyprof.sensors.architectures import PowerSensorTraits, traits_of
+from energyprof.sensors.nvml_library import NvmlLibrary
+
+__all__ = ["NvmlDevice", "device_of", "list_devices"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NvmlDevice:
+    """One device, whole.
+
+    Attributes:
+        handle: NVML's handle.
+        bus_id: PCI bus id: the order of ``CUDA_DEVICE_ORDER=PCI_BUS_ID``.
+        traits: its nominal power sensor.
+        power_limit_w: the enforced limit, or None where the driver does not tell.
+        mig: whether it is partitioned into MIG instances.
+    """
+
+    handle: Any
+    name: str
+    uuid: str
+    bus_id: str
+    traits: PowerSensorTraits
+    memory_bytes: int | None
+    power_limit_w: float | None
+    driver: str | None
+    mig: bool
+
+    def info(self, domain: str) -> GpuInfo:
+        """Return the record's description of this device."""
+        return GpuInfo(
+            domain=domain,
+            name=self.name,
+            uuid=self.uuid,
+            architecture=self.traits.architecture,
+            memory_bytes=self.memory_bytes,
+            power_limit_w=self.power_limit_w,
+            driver=self.driver,
+        )
+
+
+def list_devices(library: NvmlLibrary) -> tuple[NvmlDevice, ...]:
+    """Return all devices that the driver shows, in PCI order (NVML's own).
+
+    Raises:
+        SensorError: they cannot be listed.
+    """
+    count = library.call("nvmlDeviceGetCount")
+    handles = [library.ask("nvmlDeviceGetHandleByIndex", index) for index in range(count)]
+    devices = [device_of(library, handle) for handle in handles if handle is not None]
+    return tuple(sorted(devices, key=lambda device: device.bus_id))
+
+
+def device_of(library: NvmlLibrary, handle: Any) -> NvmlDevice:
+    """Describe the device of a handle; a MIG instance's handle gives the whole device it is part of."""
+    if library.ask("nvmlDeviceIsMigDeviceHandle", handle):
+        handle = library.call("nvmlDeviceGetDeviceHandleFromMigDeviceHandle", handle)
+    pci = library.ask("nvmlDeviceGetPciInfo", handle)
+    memory = library.ask("nvmlDeviceGetMemoryInfo", handle)
+    limit_mw = library.ask("nvmlDeviceGetEnforcedPowerLimit", handle)
+    mig_mode = library.ask("nvmlDeviceGetMigMode", handle)
+    capability = library.ask("nvmlDeviceGetCudaComputeCapability", handle)
+    return NvmlDevice(
+        handle=handle,
+        name=_text(library.ask("nvmlDeviceGetName", handle)) or "NVIDIA GPU",
+        uuid=_text(library.ask("nvmlDeviceGetUUID", handle)),
+        bus_id="" if pci is None else _text(pci.busId).upper(),
+        traits=traits_of(
+            library.ask("nvmlDeviceGetArchitecture", handle),
+            None if capability is None else tuple(capability),
+        ),
+        memory_bytes=None if memory is None else int(memory.total),
+        power_limit_w=None if limit_mw is None else limit_mw / 1e3,
+        driver=_text(library.ask("nvmlSystemGetDriverVersion")) or None,
+        mig=bool(mig_mode and mig_mode[0]),
+    )
+
+
+def _text(value: Any) -> str:
+    """Return what pynvml gives as text (bytes in older versions)."""
+    if value is None:
+        return ""
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,138 @@
+"""The driver's management library (NVML) through ``pynvml``, and its errors in plain words."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+from energyprof.errors import SensorError, SensorLost, SensorUnavailable
+
+__all__ = ["DriverReloaded", "NvmlLibrary", "describe", "failure"]
+
+# Return codes of NVML (nvml.h, nvmlReturn_t), by what they mean to a reader.
+_NEVER: Final = frozenset({3, 4, 13})  # not supported, no permission, function not found
+_LOST: Final = frozenset({15})  # the GPU fell off the bus
+_RELOADED: Final = frozenset({1, 2, 9, 18})  # uninitialised, stale handle, driver unloaded, version mismatch
+_WORDS: Final = {
+    3: "this card or driver does not support it",
+    4: "no permission",
+    9: "the NVIDIA driver is not loaded",
+    10: "the driver took too long",
+    12: "libnvidia-ml.so.1 was not found",
+    13: "this driver does not have it",
+    15: "the GPU has fallen off the bus",
+    18: "driver and library have different versions",
+    999: "the driver gave an unknown error",
+}
+_ADVICE: Final = {
+    4: "run in a group that may open /dev/nvidia*",
+    9: "load it (`sudo modprobe nvidia`), or restart after a driver update",
+    12: "install the NVIDIA driver; in a container, start it with `--gpus all`",
+    18: "restart the machine, or reload the driver, after its update",
+}
+
+
+class NvmlLibrary:
+    """An opened NVML; every holder calls :meth:`close` once."""
+
+    def __init__(self, pynvml: ModuleType) -> None:
+        """Hold an initialised ``pynvml``; use :meth:`open`."""
+        self._pynvml: Any = pynvml
+        self._users = 1
+
+    @classmethod
+    def open(cls) -> NvmlLibrary:
+        """Load and initialise the library.
+
+        Raises:
+            SensorUnavailable: there is no driver, or it may not be used; says what to do.
+        """
+        try:
+            import pynvml
+        except ImportError as error:
+            raise SensorUnavailable(f"NVIDIA GPUs cannot be read: {error}; install nvidia-ml-py") from error
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError as error:
+            code = error.value
+            words, advice = _WORDS.get(code, str(error)), _ADVICE.get(code, "see `nvidia-smi`")
+            raise SensorUnavailable(f"NVIDIA GPUs cannot be read: {words}; {advice}") from error
+        return cls(pynvml)
+
+    def share(self) -> NvmlLibrary:
+        """Return itself to one more holder."""
+        self._users += 1
+        return self
+
+    def close(self) -> None:
+        """Give it back; the last holder shuts it down."""
+        self._users -= 1
+        if self._users == 0:
+            try:
+                self._pynvml.nvmlShutdown()
+            except self._pynvml.NVMLError:
+                pass  # the driver is gone: there is nothing left to shut down
+
+    def reopen(self) -> None:
+        """Initialise again after a driver reload; old handles are of no use then.
+
+        Raises:
+            SensorError: the driver is not back yet.
+        """
+        try:
+            self._pynvml.nvmlInit()
+        except self._pynvml.NVMLError as error:
+            raise SensorError(f"the NVIDIA driver is not back: {describe(error.value)}") from error
+
+    def call(self, function: str, *arguments: object) -> Any:
+        """Call an NVML function by name.
+
+        Raises:
+            SensorUnavailable: it can never be had here.
+            SensorLost: the GPU is gone.
+            SensorError: it failed this time.
+        """
+        try:
+            return getattr(self._pynvml, function)(*arguments)
+        except self._pynvml.NVMLError as error:
+            raise failure(function, error.value) from error
+
+    def ask(self, function: str, *arguments: object, attempts: int = 5) -> Any | None:
+        """Call a function whose answer may be missing; return None where it is.
+
+        A driver that is merely flaky is asked again.
+
+        Raises:
+            SensorLost: the GPU is gone.
+        """
+        for _ in range(attempts):
+            try:
+                return self.call(function, *arguments)
+            except SensorUnavailable:
+                return None
+            except SensorLost:
+                raise
+            except SensorError:
+                continue
+        return None
+
+
+class DriverReloaded(SensorError):  # noqa: N818 - it names what happened, as its kin do
+    """The handle or the library is stale: open again, and expect counters to have begun anew."""
+
+
+def describe(code: int) -> str:
+    """Return an NVML return code in words."""
+    return _WORDS.get(code, f"NVML error {code}")
+
+
+def failure(what: str, code: int) -> SensorError:
+    """Return the error that a return code of NVML stands for."""
+    message = f"{what}: {describe(code)}"
+    if code in _NEVER:
+        return SensorUnavailable(message)
+    if code in _LOST:
+        return SensorLost(message)
+    if code in _RELOADED:
+        return DriverReloaded(message)
+    return SensorError(message)

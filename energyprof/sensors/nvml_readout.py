@@ -1,0 +1,138 @@
+"""How power and energy are read from one NVIDIA device: all in one call where the driver can.
+
+``nvmlDeviceGetFieldValues`` gives counter, instant and average power in one call, each with its own time
+stamp. Older drivers and cards have ``nvmlDeviceGetTotalEnergyConsumption`` and ``nvmlDeviceGetPowerUsage``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from energyprof.errors import SensorError, SensorUnavailable
+from energyprof.record.trace import ChannelKind
+from energyprof.sensors.nvml_library import NvmlLibrary, failure
+
+__all__ = ["Measurand", "RawValue", "Readout", "find_readout"]
+
+_ENERGY, _AVERAGE, _INSTANT = (
+    83,
+    185,
+    186,
+)  # NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION, _POWER_AVERAGE, _POWER_INSTANT
+_ATTEMPTS: Final = 5
+_UNION: Final = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")  # by nvmlValueType_t
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurand:
+    """One thing that is read: what it is and which call gives it."""
+
+    kind: ChannelKind
+    field: int | None = None  # of nvmlDeviceGetFieldValues
+    function: str | None = None  # where it is no field
+
+
+@dataclass(frozen=True, slots=True)
+class RawValue:
+    """One value as NVML gives it: millijoules or milliwatts, or why it could not be read."""
+
+    kind: ChannelKind
+    value: int
+    stamp_ns: int | None = None
+    error: SensorError | None = None
+
+
+_FIELDS: Final = (
+    Measurand(kind=ChannelKind.ENERGY, field=_ENERGY),
+    Measurand(kind=ChannelKind.POWER_INSTANT, field=_INSTANT),
+    Measurand(kind=ChannelKind.POWER_AVERAGE, field=_AVERAGE),
+)
+
+
+class Readout:
+    """The calls that read one device."""
+
+    def __init__(self, library: NvmlLibrary, measurands: Sequence[Measurand]) -> None:
+        """Read ``measurands``, fields in one call."""
+        self._library = library
+        self.measurands = tuple(measurands)
+        self._fields = [q.field for q in measurands if q.field is not None]
+        self._by_field = {q.field: q.kind for q in measurands if q.field is not None}
+        self._calls = [(q.kind, q.function) for q in measurands if q.function is not None]
+
+    def read(self, handle: Any) -> list[RawValue]:
+        """Read everything; a value of its own that failed carries its error.
+
+        Raises:
+            SensorError: a call failed as a whole.
+        """
+        values: list[RawValue] = []
+        if self._fields:
+            fields = self._library.call("nvmlDeviceGetFieldValues", handle, self._fields)
+            values = [_raw_value(self._by_field[field.fieldId], field) for field in fields]
+        for kind, function in self._calls:
+            values.append(self._read_call(kind, function, handle))
+        return values
+
+    def _read_call(self, kind: ChannelKind, function: str, handle: Any) -> RawValue:
+        try:
+            return RawValue(kind, int(self._library.call(function, handle)))
+        except SensorError as error:
+            if len(self.measurands) == 1:
+                raise
+            return RawValue(kind, 0, error=error)
+
+
+def find_readout(library: NvmlLibrary, handle: Any, *, usage_is_average: bool) -> Readout:
+    """Find out which calls this device and driver answer.
+
+    Args:
+        library: the opened library.
+        handle: the device.
+        usage_is_average: whether ``nvmlDeviceGetPowerUsage`` is an average over 1 s.
+
+    Raises:
+        SensorUnavailable: neither energy nor power can be read.
+        SensorLost: the GPU is gone.
+    """
+    measurands = _supported_fields(library, handle)
+    found = {measurand.kind for measurand in measurands}
+    usage = ChannelKind.POWER_AVERAGE if usage_is_average else ChannelKind.POWER_INSTANT
+    others = [Measurand(kind=ChannelKind.ENERGY, function="nvmlDeviceGetTotalEnergyConsumption")]
+    if ChannelKind.POWER_INSTANT not in found:
+        others.append(Measurand(kind=usage, function="nvmlDeviceGetPowerUsage"))
+    for measurand in others:
+        if measurand.kind not in found and library.ask(str(measurand.function), handle) is not None:
+            measurands.append(measurand)
+    if not measurands:
+        raise SensorUnavailable("neither energy nor power can be read on this card with this driver")
+    return Readout(library, measurands)
+
+
+def _supported_fields(library: NvmlLibrary, handle: Any) -> list[Measurand]:
+    """Return the fields that answer; a field that is merely flaky is asked again."""
+    open_fields, supported = list(_FIELDS), []
+    for _ in range(_ATTEMPTS):
+        values = library.ask(
+            "nvmlDeviceGetFieldValues", handle, [measurand.field for measurand in open_fields]
+        )
+        if values is None:
+            break
+        asked, open_fields = open_fields, []
+        for measurand, value in zip(asked, values, strict=True):
+            if value.nvmlReturn == 0:
+                supported.append(measurand)
+            elif not isinstance(failure("field", value.nvmlReturn), SensorUnavailable):
+                open_fields.append(measurand)
+        if not open_fields:
+            break
+    return [measurand for measurand in _FIELDS if measurand in supported]
+
+
+def _raw_value(kind: ChannelKind, field: Any) -> RawValue:
+    if field.nvmlReturn != 0:
+        return RawValue(kind, 0, error=failure(f"NVML field {field.fieldId}", field.nvmlReturn))
+    value = int(getattr(field.value, _UNION[field.valueType]))
+    return RawValue(kind, value, field.timestamp * 1000 or None)
