@@ -1,8 +1,8 @@
 """Charts as HTML and inline SVG: marks stretch with the page, words and numbers keep their size.
 
-The drawing area is an SVG of 1000 x 1000 units stretched to its box, with strokes that do not scale; ticks and
-labels are HTML placed by percentage. So one chart reads at 380 and at 1,600 pixels, in both themes and printed.
-Colours are classes (``s1`` to ``s5``), never values.
+The drawing area is an SVG of 1000 x 1000 units stretched to its box, with strokes that do not scale; ticks
+and labels are HTML placed by percentage. So one chart reads at 380 and at 1,600 pixels, in both themes and
+printed. Colours are classes (``s1`` to ``s5``), never values.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Data on their way into a page: JSON that cannot end its script, and long series made small.
 
 A packed series is quantised to a declared resolution, delta coded, zigzag folded to unsigned integers, split
-into byte planes, deflated and written as base64; the page undoes it with the browser's ``DecompressionStream``.
+into byte planes, deflated and written as base64; the page undoes it with the browser's
+``DecompressionStream``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def jsonable(value: Any) -> Any:
 
     Accepts mappings, sequences, enums, numpy scalars and arrays; anything else is written as its string.
     """
-    if value is None or isinstance(value, bool | str) and not isinstance(value, Enum):
+    if value is None or (isinstance(value, bool | str) and not isinstance(value, Enum)):
         return value
     if isinstance(value, Enum):
         return jsonable(value.value)
@@ -80,7 +81,8 @@ def pack(values: ArrayLike, resolution: float) -> dict[str, Any]:
     held = _hold(array, missing)
     largest = float(np.max(np.abs(held), initial=0.0))
     resolution = max(resolution, largest / _LARGEST_CODE)
-    codes = _zigzag(np.diff(np.rint(held / resolution).astype(np.int64), prepend=np.int64(0)))
+    rounded = np.rint(held / resolution).astype(np.int64)
+    codes = _zigzag(rounded - np.concatenate([[0], rounded[:-1]]))
     width = max(1, (int(codes.max(initial=np.uint64(0))).bit_length() + 7) // 8)
     planes = codes.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width].T
     data = base64.b64encode(zlib.compress(np.ascontiguousarray(planes).tobytes(), 9)).decode("ascii")

@@ -50,7 +50,7 @@ def render_run(report: Report, trace: Trace | None) -> str:
         "run.html",
         title=f"{report.run.name} · energyprof",
         data=_data(view),
-        scripts=("uplot.min.js", "page.js", "timeline.js") if view.panels else ("page.js",),
+        scripts=("uplot.min.js", "page.js", "progress.js", "timeline.js") if view.panels else ("page.js",),
         contents=[
             ("answer", "Answer"),
             ("quality", "Trust"),

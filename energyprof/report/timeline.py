@@ -33,7 +33,7 @@ _STATE_KINDS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One line of a panel. ``low`` and ``high`` are there where buckets were taken; ``size`` is their size."""
+    """One line of a panel; ``low`` and ``high`` are there where buckets of ``size`` points were taken."""
 
     label: str
     t: Floats  # (n,) seconds since the window opened

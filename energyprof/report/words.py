@@ -40,7 +40,7 @@ PROVENANCE_GLYPH: Final[Mapping[Provenance, str]] = {
 PROVENANCE_MEANING: Final[Mapping[Provenance, str]] = {
     Provenance.COUNTER: "read from a hardware energy counter; the bounds are guaranteed",
     Provenance.SAMPLED: "power readings, integrated over time; the bounds are guaranteed",
-    Provenance.ESTIMATED: "a model (utilisation times rated power), not a measurement; the bounds are the model's",
+    Provenance.ESTIMATED: "a model (utilisation times rated power), not a measurement; bounds are the model's",
     Provenance.MISSING: "not known; it is in no total",
 }
 

@@ -64,8 +64,8 @@ def section(view: RunView) -> Section:
         key="energy",
         short="Energy by phase",
         title="Where the energy went",
-        about="Every joule of the measured window, by phase and by what drew it. Phases exclude each other, so the "
-        "lines add up.",
+        about="Every joule of the measured window, by phase and by what drew it. Phases exclude each other, "
+        "so the lines add up.",
         body=body,
     )
 

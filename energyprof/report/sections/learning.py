@@ -32,7 +32,8 @@ def section(view: RunView) -> Section:
         key="learning",
         short="Learning",
         title="Learning against energy",
-        about="What each gain in accuracy cost: figures at the end of every epoch, over the joules drawn until then.",
+        about="What each gain in accuracy cost: figures at the end of every epoch, over the joules drawn until "
+        "then.",
         body=body,
     )
 
@@ -51,7 +52,7 @@ def _accuracy(report: Report) -> Markup | None:
     x = axis([0.0, *(p[0] for p in points)], "energy so far", "J", zero=True)
     y = axis([*(p[1] for p in points), *wanted], "validation accuracy", "%")
     best = max(points, key=lambda p: p[1])
-    marks = [line(x, y, *zip(*points, strict=True), series_class(0))]
+    marks = [line(x, y, [p[0] for p in points], [p[1] for p in points], series_class(0))]
     marks += [dot(x, y, a, b, series_class(0), f"{percent(b)} after {format_energy(a)}") for a, b in points]
     labels = [Label(x=best[0], y=best[1], text=percent(best[1]), side="above")]
     hit = next((p for p in points if wanted and p[1] >= wanted[0]), None)
@@ -78,7 +79,7 @@ def _loss(report: Report) -> Markup | None:
     marks: list[Markup] = []
     labels: list[Label] = []
     for index, (name, points) in enumerate(drawn.items()):
-        marks.append(line(x, y, *zip(*points, strict=True), series_class(index)))
+        marks.append(line(x, y, [p[0] for p in points], [p[1] for p in points], series_class(index)))
         marks += [
             dot(x, y, a, b, series_class(index), f"{b:.4g} after {format_energy(a)}") for a, b in points
         ]

@@ -31,8 +31,8 @@ def section(view: RunView) -> Section:
         key="memory",
         short="Memory",
         title="Memory by cause",
-        about="What training held in memory at its peak. A layer-local learner need not keep every activation "
-        "until a backward pass; here it shows.",
+        about="What training held in memory at its peak. A layer-local learner need not keep every "
+        "activation until a backward pass; here it shows.",
         body=body,
     )
 

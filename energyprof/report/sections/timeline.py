@@ -10,6 +10,7 @@ from markupsafe import Markup
 from energyprof.report.chart import axis, band, line, plot, series_class
 from energyprof.report.encode import bucket
 from energyprof.report.page import fragment
+from energyprof.report.progress import energy_payload, progress_payload
 from energyprof.report.section import Section
 from energyprof.report.timeline import Panel, payload
 from energyprof.report.view import RunView
@@ -34,8 +35,8 @@ def section(view: RunView) -> Section:
         key="timeline",
         short="Timeline",
         title="Timeline",
-        about="One clock for everything. Drag across any chart to zoom; all follow, and the joules of the range are "
-        "printed above.",
+        about="One clock for everything. Drag across any chart to zoom: all follow, and the joules of the range "
+        "are printed above.",
         body=body,
     )
 
@@ -44,7 +45,12 @@ def data(view: RunView) -> dict[str, Any] | None:
     """Return what the page's script draws from, or None where there is nothing to draw."""
     if not view.panels:
         return None
-    return {"duration": view.report.totals.duration_s, "panels": payload(view.panels)}
+    found: dict[str, Any] = {"duration": view.report.totals.duration_s, "panels": payload(view.panels)}
+    if view.trace is not None:
+        found |= progress_payload(view.report, view.trace)
+        if view.energy is not None:
+            found["energy"] = energy_payload(view.energy)
+    return found
 
 
 def drawing(panel: Panel) -> Markup:
