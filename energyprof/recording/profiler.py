@@ -61,8 +61,8 @@ class Profiler:
         intensity_g_per_kwh: a carbon intensity of your own, in g CO2e a kWh.
         idle_s: seconds of idle power recorded before and after the window; 0 for none.
         html: whether to write ``report.html`` beside ``report.json``.
-        cuda: how marks are timed on a GPU: ``events`` (CUDA events, no waiting in the loop), ``sync`` (the device
-            is synchronised at every mark: exact, and slow), ``off``; None: events where CUDA is used.
+        cuda: how marks are timed on a GPU: ``events`` (CUDA events, no waiting in the loop), ``sync`` (it
+            is synchronised with at every mark: exact, slow), ``off``; None: events where CUDA is used.
         sensors: what to read; None for all that this machine has.
         clock: the clock; None for the machine's own.
         command: the command line, for the record; None for this process's own.
@@ -162,7 +162,7 @@ class Profiler:
         atexit.register(self.stop)
         self._idle()
         self._opened_ns = self._clock.now_ns()
-        recorder.log({"window_open": 0.0})
+        recorder.open_window()
 
     def stop(self, error: BaseException | None = None) -> None:
         """Close the window and write the report. A second call, or one in a forked child, does nothing.
@@ -173,9 +173,8 @@ class Profiler:
         recorder = self._recorder
         if recorder is None or self._run is not None or os.getpid() != self._owner[0]:
             return
-        recorder.log({"window_close": 0.0})
+        recorder.close_window()
         self._closed_ns = self._clock.now_ns()
-        recorder.marks.mark(0)
         atexit.unregister(self.stop)
         self._give_sigterm_back()
         if error is None:
@@ -379,13 +378,14 @@ def _note(code: str, message: str, severity: Severity = Severity.INFO) -> Flag:
     return Flag(code=code, severity=severity, message=message)
 
 
-def _batch_length(item: Any) -> int | None:
-    """Return the number of samples in a batch: of its first element where it is a tuple, list or dict."""
-    if isinstance(item, Mapping):
-        item = next(iter(item.values()), None)
-    elif isinstance(item, tuple | list) and item:
-        item = item[0]
-    try:
-        return len(item)
-    except TypeError:
-        return None
+def _batch_length(batch: Any) -> int | None:
+    """Return the number of samples in a batch: the length of its first element, or its own."""
+    first = next(iter(batch.values()), None) if isinstance(batch, Mapping) else batch
+    if isinstance(first, tuple | list) and first:
+        first = first[0]
+    for candidate in (first, batch):
+        try:
+            return len(candidate)
+        except TypeError:  # a number, or a tensor without dimensions
+            continue
+    return None

@@ -68,14 +68,16 @@ class Recorder:
         self._log_names: dict[str, int] = {}
         self._flushing = threading.Lock()
         self._draft: Report | None = None
+        self._problems: list[str] = []
         self._marks_written = 0
-        self._mark_s = 0.0
+        self._mark_s = self._cpu_s = self._cpu_before_s = 0.0
         self._owner = os.getpid()
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Say what went wrong with recording, in words."""
-        return (*(_in_words(problem) for problem in self.sampler.problems), *self.folder.problems)
+        sensors = [_in_words(problem) for problem in self.sampler.problems]
+        return (*sensors, *self._problems, *self._thread.flush_errors, *self.folder.problems)
 
     def sensor_infos(self) -> tuple[SensorInfo, ...]:
         """Describe the sensors, with what was observed of them."""
@@ -86,6 +88,8 @@ class Recorder:
         self._mark_s = _time_a_step_mark(self._clock)
         self._flush_device()  # takes the first anchor, before the first mark
         self.marks.mark(0)
+        self.sampler.poll()
+        self.flush()  # the first of everything is slow, and must not fall into the measured window
         self._thread.start()
 
     def log(self, values: Mapping[str, float]) -> None:
@@ -111,11 +115,22 @@ class Recorder:
                 with suppress(OutputError):  # the next draft, or the report itself, will say so
                     self.folder.write_report(draft)
 
+    def open_window(self) -> None:
+        """Note that the measured window opens now; what recording costs counts from here."""
+        self._cpu_before_s = self._thread.cpu_s
+        self.log({"window_open": 0.0})
+
+    def close_window(self) -> None:
+        """Note that the measured window closes now."""
+        self.log({"window_close": 0.0})
+        self._cpu_s = self._thread.cpu_s - self._cpu_before_s
+        self.marks.mark(0)
+
     def stop(self) -> None:
         """Stop reading, take a last reading of everything, and end the streams."""
         self.marks.mark(0)
-        self._thread.stop()
-        self.sampler.finish()
+        if not self._thread.stop():
+            self._problems.append("the sampling thread hung in a driver call: the last readings are missing")
         self.log({"recording_end": 0.0})
         self.flush()
         self._wait_for_device()
@@ -126,12 +141,11 @@ class Recorder:
     def overhead(self, duration_s: float) -> Overhead:
         """Say what recording has cost."""
         readings = sum(sensor.readings for sensor in self.sampler.statistics.values())
-        cpu_s = self._thread.cpu_s
-        spent_s = self._marks_written / 2 * self._mark_s + cpu_s  # a step is two marks
+        spent_s = self._marks_written / 2 * self._mark_s + self._cpu_s  # a step is two marks
         return Overhead(
             mark_s=self._mark_s,
             marks=self._marks_written,
-            sampler_cpu_s=cpu_s,
+            sampler_cpu_s=self._cpu_s,
             sampler_readings=readings,
             share_of_duration=spent_s / duration_s if duration_s > 0 else None,
             trace_bytes=self.folder.trace_bytes,

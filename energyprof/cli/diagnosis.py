@@ -1,0 +1,155 @@
+"""What this machine can measure: gathered by reading every sensor for a moment, shown for people or as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from energyprof.clock import Clock, SystemClock
+from energyprof.record.model import GpuInfo, Provenance, SensorInfo
+from energyprof.units import format_bytes, format_duration, format_power
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Diagnosis", "SensorCheck", "diagnose", "show_diagnosis"]
+
+_SHOWN_DOMAINS = ("gpu", "cpu", "dram")
+_UNMEASURED = {
+    "gpu": "no NVIDIA GPU is measured",
+    "cpu": "the CPU's energy is not known",
+    "dram": "the memory's energy is not known, and not in any total",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorCheck:
+    """One sensor, tried."""
+
+    info: SensorInfo
+    power_w: float | None  # over the trial, from its energy or power channels; None where it has none
+    read_s: float | None  # CPU time of one reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What a machine can measure."""
+
+    cpu: str | None
+    logical_cpus: int | None
+    gpus: tuple[GpuInfo, ...]
+    sensors: tuple[SensorCheck, ...]
+    problems: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        return asdict(self)
+
+
+def diagnose(seconds: float = 1.0, clock: Clock | None = None) -> Diagnosis:
+    """Find the sensors and read them for a while.
+
+    Args:
+        seconds: how long to read.
+        clock: the clock, or None for the machine's own.
+    """
+    from energyprof.record.environment import collect_environment
+    from energyprof.recording.sampler import Sampler
+    from energyprof.sensors.discovery import discover
+
+    clock = clock or SystemClock()
+    found = discover(clock)
+    start_ns = clock.now_ns()
+    sampler = Sampler(found.sensors, clock, start_ns)
+    while (now_ns := clock.now_ns()) < start_ns + seconds * 1e9:
+        sampler.poll()
+        clock.sleep_until_ns(min(max(sampler.next_due_ns(), now_ns), start_ns + round(seconds * 1e9)))
+    sampler.finish()
+    rows = sampler.drain()
+    checks = []
+    for sensor, info in zip(found.sensors, sampler.sensor_infos(), strict=True):
+        statistics = sampler.statistics[info.name]
+        good = statistics.readings - statistics.failures
+        powers = [_power_w(rows, spec.name, str(spec.kind)) for spec in sensor.channels]
+        checks.append(
+            SensorCheck(
+                info=info,
+                power_w=next((power for power in powers if power is not None), None),
+                read_s=statistics.cpu_s / statistics.readings if good else None,
+            )
+        )
+        sensor.close()
+    environment = collect_environment(found.gpus)
+    trouble = tuple(f"{problem.sensor}: {problem.reason}" for problem in sampler.problems)
+    return Diagnosis(
+        cpu=environment.cpu,
+        logical_cpus=environment.logical_cpus,
+        gpus=found.gpus,
+        sensors=tuple(checks),
+        problems=found.problems + trouble,
+    )
+
+
+def show_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
+    """Print a diagnosis: what is measured and how well, what is not, and what to do to have more."""
+    console.print(
+        f"[bold]This machine[/]  {diagnosis.cpu or 'unknown CPU'}, {diagnosis.logical_cpus} threads"
+    )
+    for gpu in diagnosis.gpus:
+        memory = format_bytes(gpu.memory_bytes) if gpu.memory_bytes else "memory unknown"
+        limit = f", limit {format_power(gpu.power_limit_w)}" if gpu.power_limit_w else ""
+        console.print(f"              {gpu.domain}: {gpu.name} ({memory}{limit}), driver {gpu.driver}")
+    for kind in _SHOWN_DOMAINS:
+        feeding = [c for c in diagnosis.sensors if any(d.split(":")[0] == kind for d in c.info.domains)]
+        console.print()
+        if not feeding:
+            console.print(f"[bold]{kind.upper()}[/]  [red]not measured[/]: {_UNMEASURED[kind]}")
+        for check in feeding:
+            _show_sensor(kind, check, console)
+    others = [c for c in diagnosis.sensors if not c.info.domains]
+    if others:
+        console.print()
+    for check in others:
+        console.print(f"[bold]also read[/]  {check.info.name}{_cost(check)}: {check.info.semantics}")
+    if diagnosis.problems:
+        console.print("\n[bold]To have more[/]")
+        for problem in diagnosis.problems:
+            console.print(f"  - {problem}", markup=False, highlight=False)
+
+
+def _show_sensor(kind: str, check: SensorCheck, console: Console) -> None:
+    info = check.info
+    colour = {Provenance.COUNTER: "green", Provenance.SAMPLED: "cyan"}.get(info.source, "yellow")
+    power = "" if check.power_w is None else f", {format_power(check.power_w)} now"
+    refresh = "" if info.refresh_s is None else f", a new value every {format_duration(info.refresh_s)}"
+    console.print(
+        f"[bold]{kind.upper()}[/]  [{colour}]{info.source}[/] by {info.name}{power}{refresh}{_cost(check)}"
+    )
+    console.print(f"     {info.semantics}", markup=False, highlight=False)
+    if info.refresh_s and info.source is not Provenance.ESTIMATED:
+        console.print(
+            f"     Windows of {format_duration(info.refresh_s * 100)} and more are known within about 1 %; "
+            "steps shorter than a refresh are modelled, with an interval."
+        )
+    if info.calibration is None and kind == "gpu":
+        console.print(
+            "     Not calibrated: 'energyprof calibrate' measures refresh, window, lag and idle of it."
+        )
+
+
+def _cost(check: SensorCheck) -> str:
+    return "" if check.read_s is None else f", {format_duration(check.read_s)} a reading"
+
+
+def _power_w(rows: Any, channel: str, kind: str) -> float | None:
+    """Return the mean power that a channel's rows tell of, or None where it tells of none."""
+    if channel not in rows.channels or kind not in ("energy", "power_instant", "power_average"):
+        return None
+    mine = (rows.channel == rows.channels.index(channel)) & ~rows.gap
+    values, times = rows.value[mine], rows.t_ns[mine]
+    if values.size == 0:
+        return None
+    if kind != "energy":
+        return float(values.mean())
+    lasted_s = (times[-1] - times[0]) / 1e9
+    return float(values[-1] - values[0]) / lasted_s if lasted_s > 0 else None

@@ -1,0 +1,87 @@
+"""``energyprof list``: what there is to choose from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(help="List what there is to choose from.", no_args_is_help=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command("algos", epilog="Example:  energyprof list algos --settings mf")
+def algos(
+    settings: Annotated[str | None, typer.Option(help="List the settings of this learner.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the learners, or one learner's settings for --set key=value."""
+    from learners.configuration import describe
+    from learners.registry import entries, entry
+
+    if settings is None:
+        rows = [(e.name, e.title, e.summary, e.paper) for e in entries().values()]
+        _show(("name", "learner", "what it is", "paper"), rows, as_json)
+        return
+    infos = describe(entry(settings).config)
+    rows = [(i.name, str(i.default), i.wanted, i.meaning) for i in infos]
+    _show(("setting", "default", "must be", "meaning"), rows, as_json)
+
+
+@app.command("datasets", epilog="Example:  energyprof list datasets --json")
+def datasets(as_json: JsonOption = False) -> None:
+    """List the data sets, and where each comes from."""
+    from learners.data.datasets import DATASETS
+
+    rows = [(d.name, d.summary, d.licence) for d in DATASETS.values()]
+    _show(("name", "what it is", "licence"), rows, as_json)
+
+
+@app.command("archs", epilog="Example:  energyprof list archs")
+def archs(as_json: JsonOption = False) -> None:
+    """List the kinds of architecture that --arch takes."""
+    from learners.networks.architecture import KINDS
+
+    _show(("kind", "example", "what it is"), [(k.name, k.example, k.summary) for k in KINDS], as_json)
+
+
+@app.command("sensors", epilog="Example:  energyprof list sensors")
+def sensors(as_json: JsonOption = False) -> None:
+    """List the sensors found on this machine; 'energyprof doctor' explains them."""
+    from energyprof.sensors.discovery import discover
+
+    found = [sensor.info for sensor in discover().sensors]
+    rows = [(i.name, ", ".join(i.domains), str(i.source), i.semantics) for i in found]
+    _show(("sensor", "domains", "source", "what a reading means"), rows, as_json)
+
+
+@app.command("metrics", epilog="Example:  energyprof list metrics")
+def metrics(as_json: JsonOption = False) -> None:
+    """List the figures of a report that comparisons and budgets can refer to."""
+    from energyprof.record.model import Quality, Totals
+
+    rows = [
+        (f"{group}.{f.name}",)
+        for group, kind in (("totals", Totals), ("quality", Quality))
+        for f in fields(kind)
+    ]
+    _show(("field of report.json",), rows, as_json)
+
+
+def _show(heads: Sequence[str], rows: Sequence[Sequence[str]], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([dict(zip(heads, row, strict=True)) for row in rows], indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import energyprof
+from energyprof.errors import OutputError, SensorLost, UnknownName, UsageError
+from energyprof.record.model import MemoryByCause, RunStatus
+from energyprof.record.schema import read_report
+from energyprof.record.store import list_runs
+from energyprof.report.build import rebuild_report
+from tests.energyprof.recording.conftest import SteadySensor
+
+
+def profiler(out: Path, *sensors: Any, **settings: Any) -> energyprof.Profiler:
+    return energyprof.Profiler("t", out=out, sensors=sensors, html=False, **settings)
+
+
+def work(prof: energyprof.Profiler, steps: int = 20) -> None:
+    for _ in prof.steps([[0] * 8] * (steps - 1) + [[0] * 3]):
+        with prof.phase("forward"):
+            time.sleep(0.001)
+
+
+def test_a_loop_is_measured_by_step_phase_and_epoch(tmp_path: Path, sensor: SteadySensor) -> None:
+    with profiler(tmp_path, sensor) as prof:
+        for index in range(2):
+            with prof.epoch(index):
+                work(prof)
+                prof.log(train_loss=0.5, validation_accuracy=0.9)
+    report = prof.run.report
+    assert report.run.status is RunStatus.COMPLETED
+    assert report.totals.steps == 40
+    assert report.totals.samples == 2 * (19 * 8 + 3)
+    assert report.totals.energy_j.value == pytest.approx(10 * report.totals.duration_s, rel=0.05)
+    assert {p.name for p in report.phases} >= {"train", "train/data", "train/forward"}
+    assert [e.validation_accuracy for e in report.epochs] == [0.9, 0.9]
+    assert report.quality.validation_accuracy == 0.9
+    assert read_report(prof.path / "report.json") == report
+    assert sensor.closed == 1
+
+
+def test_steps_are_a_table_that_adds_up(tmp_path: Path, sensor: SteadySensor) -> None:
+    with profiler(tmp_path, sensor) as prof:
+        work(prof)
+    steps = prof.run.steps
+    assert len(steps) == 20
+    columns = {"start_s", "duration_s", "phase", "energy_j", "energy_low_j", "energy_high_j", "energy_source"}
+    assert columns <= set(steps.columns)
+    assert (steps.energy_j > 0).all()
+    assert steps.energy_j.sum() <= prof.run.report.totals.energy_j.high * 1.0001
+    assert not prof.run.samples.empty
+
+
+def test_what_is_described_and_accounted_stands_in_the_report(tmp_path: Path) -> None:
+    with profiler(tmp_path) as prof:
+        prof.describe(algo="mf", device="cpu", threads=2)
+        prof.account(flops=1e9, memory=MemoryByCause(parameters=5), includes=("training",))
+    report = prof.run.report
+    assert (report.workload.algo, report.environment.threads) == ("mf", 2)
+    assert (report.totals.flops, report.memory.parameters) == (1e9, 5)
+    assert report.window.includes == ("training",)
+    with pytest.raises(UnknownName, match="did you mean 'algo'"):
+        prof.describe(algos="mf")
+
+
+def test_idle_power_is_recorded_outside_of_the_window(tmp_path: Path, sensor: SteadySensor) -> None:
+    with profiler(tmp_path, sensor, idle_s=0.4) as prof:
+        work(prof, 5)
+    report = prof.run.report
+    assert report.totals.duration_s < 0.4
+    assert report.totals.idle_energy_j.value == pytest.approx(10 * report.totals.duration_s, rel=0.1)
+
+
+def test_an_exception_goes_on_and_the_run_ends_as_failed(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), profiler(tmp_path) as prof:
+        1 / 0  # noqa: B018
+    assert prof.run.report.run.status is RunStatus.FAILED
+    assert prof.run.report.run.error == "ZeroDivisionError: division by zero"
+
+
+def test_ctrl_c_ends_the_run_as_interrupted(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), profiler(tmp_path) as prof:
+        raise KeyboardInterrupt
+    assert prof.run.report.run.status is RunStatus.INTERRUPTED
+
+
+def test_sigterm_ends_the_run_as_interrupted_and_the_handler_is_given_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminated() -> None:
+        with prof:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+
+    prof = profiler(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        terminated()
+    assert left.value.code == 143
+    assert prof.run.report.run.status is RunStatus.INTERRUPTED
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+KILLED = """
+import sys, time, energyprof
+with energyprof.Profiler("killed", out=sys.argv[1]) as prof:
+    prof.describe(algo="mf")
+    for k, _ in enumerate(prof.steps([[0] * 4] * 100000)):
+        time.sleep(0.002)
+        if k == 1000:
+            print("now", flush=True)
+"""
+
+
+def test_a_killed_run_is_rebuilt_as_partial_with_all_but_the_last_second(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"now\n"
+    time.sleep(0.3)
+    child.kill()
+    child.communicate()
+    (folder,) = list_runs(tmp_path)
+    assert read_report(folder / "report.json").run.status is RunStatus.PARTIAL
+    report = rebuild_report(folder)
+    assert report.run.status is RunStatus.PARTIAL
+    assert report.workload.algo == "mf"
+    assert report.totals.steps >= 550  # of 1,000 and more: at most the last second is lost
+    assert "partial-record" in {flag.code for flag in report.flags}
+    assert (folder / "report.html").stat().st_size > 10_000
+
+
+def test_a_sensor_that_throws_anything_never_reaches_the_loop(tmp_path: Path) -> None:
+    def fails(count: int) -> BaseException | None:
+        return ValueError("driver nonsense") if count % 3 == 0 else None
+
+    with profiler(tmp_path, SteadySensor(fails=fails)) as prof:
+        work(prof, 150)
+    report = prof.run.report
+    assert report.totals.steps == 150
+    assert any("driver nonsense" in flag.message for flag in report.flags)
+    assert report.totals.energy_j.value is not None
+
+
+def test_a_sensor_that_is_lost_leaves_a_gap_and_a_reason(tmp_path: Path) -> None:
+    def fails(count: int) -> BaseException | None:
+        return SensorLost("the GPU fell off the bus") if count >= 2 else None
+
+    lost = SteadySensor(name="lost", domain="gpu:0", fails=fails)
+    with profiler(tmp_path, SteadySensor(), lost) as prof:
+        work(prof, 150)
+    report = prof.run.report
+    assert any("fell off the bus" in flag.message for flag in report.flags)
+    assert report.totals.energy_by_domain_j["cpu"].value == pytest.approx(
+        10 * report.totals.duration_s, rel=0.05
+    )
+
+
+def test_a_folder_removed_while_it_runs_is_written_anew(tmp_path: Path, sensor: SteadySensor) -> None:
+    with profiler(tmp_path, sensor) as prof:
+        work(prof, 5)
+        shutil.rmtree(prof.path)
+        work(prof, 5)
+    assert read_report(prof.path / "report.json").totals.steps == 10
+
+
+def test_a_full_disk_does_not_stop_training(
+    tmp_path: Path, sensor: SteadySensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with profiler(tmp_path, sensor) as prof:
+        work(prof, 5)
+        monkeypatch.setattr(os, "pwrite", full)
+        time.sleep(1.1)
+        monkeypatch.undo()
+        work(prof, 5)
+    report = prof.run.report
+    assert report.totals.steps == 10
+    assert any("No space left" in flag.message for flag in report.flags)
+
+
+def test_a_disk_that_stays_full_is_a_warning_and_no_exception(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tempfile
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    prof = profiler(tmp_path)
+    prof.start()
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    with pytest.warns(RuntimeWarning, match="No space left"):
+        prof.stop()
+
+
+def test_an_output_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write to"), profiler(tmp_path / "file"):
+        pytest.fail("the block must not be entered")
+
+
+def test_a_forked_child_leaves_the_run_alone(tmp_path: Path, sensor: SteadySensor) -> None:
+    with profiler(tmp_path, sensor) as prof:
+        work(prof, 5)
+        child = os.fork()
+        if child == 0:
+            work(prof, 5)
+            prof.stop()
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        work(prof, 5)
+    assert prof.run.report.totals.steps == 10
+
+
+def test_profilers_nest_and_each_keeps_its_own_run(tmp_path: Path) -> None:
+    with profiler(tmp_path / "a", SteadySensor()) as outer:
+        work(outer, 3)
+        with profiler(tmp_path / "b", SteadySensor()) as inner:
+            work(inner, 4)
+        work(outer, 3)
+    assert (outer.run.report.totals.steps, inner.run.report.totals.steps) == (6, 4)
+
+
+def test_phases_of_another_thread_do_not_tear_the_ledger(tmp_path: Path) -> None:
+    with profiler(tmp_path) as prof:
+
+        def other() -> None:
+            with prof.phase("elsewhere"):
+                pass
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        work(prof, 3)
+        thread.join()
+    assert "elsewhere" not in {phase.name for phase in prof.run.report.phases}
+
+
+def test_many_profilers_leave_no_thread_and_no_descriptor(tmp_path: Path) -> None:
+    def run_one() -> None:
+        with profiler(tmp_path, SteadySensor()) as prof:
+            work(prof, 1)
+
+    run_one()
+    process = psutil.Process()
+    threads, descriptors = threading.active_count(), process.num_fds()
+    for _ in range(30):
+        run_one()
+    assert threading.active_count() == threads
+    assert process.num_fds() <= descriptors
+
+
+def test_misuse_is_told_in_one_line(tmp_path: Path) -> None:
+    prof = profiler(tmp_path)
+    with pytest.raises(UsageError, match="not finished"):
+        _ = prof.run
+    with pytest.raises(UsageError, match="not started"):
+        _ = prof.path
+    with prof:
+        pass
+    with pytest.raises(UsageError, match="started before"), prof:
+        pass
+    with pytest.raises(UsageError, match="idle_s is -1"):
+        profiler(tmp_path, idle_s=-1)
+
+
+def test_outside_of_its_block_a_profiler_is_silent(tmp_path: Path) -> None:
+    prof = profiler(tmp_path)
+    assert list(prof.steps([1, 2])) == [1, 2]
+    with prof.phase("x"):
+        prof.log(loss=1.0)
+    with prof:
+        pass
+    assert list(prof.steps([1, 2])) == [1, 2]
+
+
+def test_a_decorated_function_is_a_run(tmp_path: Path) -> None:
+    @energyprof.profile(out=tmp_path, html=False, sensors=[])
+    def train(x: int) -> int:
+        return x + 1
+
+    assert train(1) == 2
+    assert "train" in list_runs(tmp_path)[0].name
+
+
+def test_a_run_shows_itself(tmp_path: Path, sensor: SteadySensor) -> None:
+    with profiler(tmp_path, sensor) as prof:
+        work(prof, 3)
+    again = energyprof.Run.load("last", tmp_path)
+    assert "completed" in repr(again)
+    assert "(counter)" in repr(again)
+    assert "report" in again._repr_html_()
