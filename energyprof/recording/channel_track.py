@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from energyprof.record.trace import ChannelKind
-from energyprof.recording.refresh_stamps import RefreshStamps
+from energyprof.recording.refresh_stamps import RefreshStamps, StampTrust, narrow
 from energyprof.recording.sample_rows import RowBuffer
 from energyprof.sensors.base import ChannelSpec, Reading
 
@@ -36,19 +36,22 @@ class ChannelTrack:
         "name",
     )
 
-    def __init__(self, spec: ChannelSpec, index: int, refresh_ns: int, *, edges: bool) -> None:
+    def __init__(
+        self, spec: ChannelSpec, index: int, refresh_ns: int, trust: StampTrust, *, edges: bool
+    ) -> None:
         """Start with nothing known.
 
         Args:
             spec: the channel.
             index: its number in the rows.
             refresh_ns: nominal time between changes of its value.
+            trust: what the stamps of its sensor are worth.
             edges: whether its refresh edges are followed.
         """
         self.name, self.kind, self._index = spec.name, spec.kind, index
         self._refresh_ns = refresh_ns
         self._stale_ns = int(_STALE * refresh_ns) if edges else refresh_ns
-        self._stamps = RefreshStamps(refresh_ns)
+        self._stamps = RefreshStamps(refresh_ns, trust)
         self._value = math.nan
         self._held_ns = 0  # just before the last good poll
         self._row_ns = 0  # when the last row was written
@@ -111,7 +114,7 @@ class ChannelTrack:
             max(self._held_ns, before_ns - self._stale_ns) if self._held_ns else before_ns - self._stale_ns
         )
         self.edge_ns = self._stamps.edge_ns(since_ns, after_ns, wall_offset_ns)
-        since_ns, t_ns = self._stamps.narrow(since_ns, after_ns, self.edge_ns)
+        since_ns, t_ns = narrow(since_ns, after_ns, self.edge_ns)
         if reading.gap and self.kind is ChannelKind.ENERGY and self._known_ns:
             since_ns = self._known_ns  # what the counter had not shown yet is lost with it
         t_ns = max(t_ns, self._row_ns)

@@ -9,6 +9,7 @@ where an edge was missed.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from enum import Enum
 from typing import Final
@@ -19,9 +20,12 @@ _MS: Final = 1_000_000
 _LEARN_EDGES: Final = 4  # three periods: enough for a first line
 _HISTORY: Final = 24  # edges in the fit: 2.4 s at 100 ms, short against clock drift, long against jitter
 _MARGIN_FLOOR_NS: Final = 500_000
-_SETTLED_SHRINK: Final = 0.98  # with doubling on a miss: about 3 % of edges are missed where refreshes jitter
+_SETTLED_SHRINK: Final = 0.99  # with doubling on a miss: some 1.5 % of edges are missed where they jitter
 _EAGER_SHRINK: Final = 0.7
-_CALLS_PER_SECOND: Final = 24.0  # what steady state may spend, see `_afford`
+_EAGER_EDGES: Final = 12  # after learning
+_CALLS_PER_SECOND: Final = 24.0  # what steady state may spend; what is left over goes into narrower brackets
+_TOKENS: Final = 10.0  # how many calls may be saved up
+_TOKENS_TO_REFINE: Final = 40.0  # after learning
 _RELEARN_AFTER_NS: Final = 10_000 * _MS
 _MISSES_UNTIL_LEARNING: Final = 4
 _FOLLOW_AT_LEAST_NS: Final = 55 * _MS  # faster sensors: every m-th edge, at most about 40 calls a second
@@ -43,12 +47,14 @@ class EdgeSchedule:
         self._nominal_ns = max(nominal_ns, _MS)
         self._edges: deque[tuple[int, float, float]] = deque(maxlen=_HISTORY)  # (number, centre, half-width)
         self._period_ns = 0.0
-        self._anchor_ns = 0.0  # fitted time of edge number 0 of the fit
-        self._tokens, self._tokens_at_ns = 10.0, now_ns
+        self._anchor_ns = 0.0  # fitted time of edge number 0
+        self._line = (1.0, 0.0, 0.0)  # of the fit: sum of weights, mean edge number, spread of edge numbers
+        self._tokens, self._tokens_at_ns = _TOKENS, now_ns
         self._held_before_ns = now_ns  # just before the last poll that still showed the older value
         self._learn_started_ns = now_ns
         self._margin_before_ns = self._margin_after_ns = float(_MARGIN_FLOOR_NS)
-        self._eager = True
+        self._hits = 0  # edges followed since learning
+        self._stride = 1
         self._misses = 0
         self._quiet_cycles = 0
         self._target = 0  # number of the edge that is waited for
@@ -92,9 +98,7 @@ class EdgeSchedule:
             failures: how many have failed in a row, this one included.
         """
         self._spend(after_ns)
-        wait_ns = 2.0 * _MS if failures == 1 else self._nominal_ns / 4 * 2.0 ** min(failures - 2, 12)
-        wait_ns = min(wait_ns, 1_000.0 * _MS)
-        self.due_ns = after_ns + int(wait_ns)
+        self.due_ns = after_ns + min(_MS * 2 ** min(failures, 12), 1_000 * _MS)
 
     # learning
 
@@ -111,8 +115,8 @@ class EdgeSchedule:
 
     def _learn(self, since_ns: int, after_ns: int, moved: bool, edge_ns: float | None) -> None:
         self.due_ns = after_ns + self._learn_step_ns
-        if moved:
-            centre_ns, half_ns = _bracket(since_ns, after_ns, edge_ns)
+        centre_ns, half_ns = _bracket(since_ns, after_ns, edge_ns)
+        if moved and half_ns < self._nominal_ns / 6:  # else polls were too far apart to tell anything
             number = self._edges[-1][0] + 1 if self._edges else 0
             self._edges.append((number, centre_ns, half_ns))
             if len(self._edges) >= _LEARN_EDGES:
@@ -134,7 +138,8 @@ class EdgeSchedule:
         self._fit()
         widest = max(half for _, _, half in self._edges)
         self._margin_before_ns = self._margin_after_ns = max(widest, float(_MARGIN_FLOOR_NS))
-        self._eager = True
+        self._hits = 0
+        self._tokens = _TOKENS_TO_REFINE
         self._go_on(now_ns)
 
     def _renumber(self, period_ns: float) -> None:
@@ -146,7 +151,7 @@ class EdgeSchedule:
             self._edges.append((round((centre_ns - first_ns) / period_ns), centre_ns, half_ns))
 
     def _rest(self, after_ns: int, moved: bool) -> None:
-        if moved:
+        if moved and after_ns - self._learn_started_ns > _RELEARN_AFTER_NS:
             self._start_learning(after_ns)
         else:
             self.due_ns = after_ns + self._nominal_ns // 2
@@ -161,13 +166,21 @@ class EdgeSchedule:
             self._wait_on(predicted_ns, after_ns)
             return
         early = since_ns < predicted_ns - 0.5 * self._period_ns  # no poll stood before this edge
-        if edge_ns is None and early:
+        if early and self._stride > 1 and after_ns < predicted_ns:
+            self._wait_on(
+                predicted_ns, after_ns
+            )  # edges before this one are not followed, and moved the value
+        elif early and edge_ns is None:
             self._missed(after_ns, predicted_ns)
-            return
-        self._adapt(missed=early)
-        self._misses = self._misses + 1 if early else 0
-        self._note_edge(*_bracket(since_ns, after_ns, edge_ns))
-        self._after_edge(after_ns)
+        else:
+            self._note_edge(*_bracket(since_ns, after_ns, edge_ns))
+            early = (
+                early or self._edges[-1][0] > self._target
+            )  # the one aimed at had come before the first poll
+            self._adapt(missed=early)
+            self._misses = self._misses + 1 if early else 0
+            self._quiet_cycles = 0
+            self._after_edge(after_ns)
 
     def _missed(self, after_ns: int, predicted_ns: float) -> None:
         """Take in an edge that came before the first poll around its prediction."""
@@ -176,10 +189,10 @@ class EdgeSchedule:
         self._misses += 1
         if after_ns < predicted_ns + self._period_ns / 4:  # else the poll came late, and tells nothing
             self._note_edge(min(after_ns, predicted_ns) - margin_ns, 2 * margin_ns)
+        self._quiet_cycles = 0
         self._after_edge(after_ns)
 
     def _after_edge(self, after_ns: int) -> None:
-        self._quiet_cycles = 0
         relearn = self._misses >= _MISSES_UNTIL_LEARNING
         if relearn and after_ns - self._learn_started_ns > _RELEARN_AFTER_NS:
             self._start_learning(after_ns)
@@ -191,8 +204,7 @@ class EdgeSchedule:
         width_ns = self.margin_ns
         self._late_polls += after_ns > predicted_ns + self._margin_after_ns
         if self._late_polls > max(1, 7 - 3 * self._quiet_cycles):
-            self._quiet_cycles += 1  # the value held: steady load, or a missing refresh
-            self._go_on(after_ns)
+            self._pass_over(after_ns)
         elif after_ns > predicted_ns + self._margin_after_ns:
             step_ns = max(width_ns / 2, _MS) * 1.6**self._late_polls
             self.due_ns = after_ns + int(min(step_ns, self._period_ns / 8))
@@ -201,17 +213,23 @@ class EdgeSchedule:
         else:
             self.due_ns = max(after_ns + _MARGIN_FLOOR_NS // 2, int(predicted_ns + self._margin_after_ns))
 
+    def _pass_over(self, now_ns: int) -> None:
+        """Give up on an edge: the value held (steady load, a refresh left out), or it came unseen."""
+        self._quiet_cycles += 1
+        if self._stride == 1:
+            self._go_on(now_ns)
+            return
+        self._adapt(missed=True)  # values in between move too, so that an early edge does not show
+        self._misses += 1
+        self._after_edge(now_ns)
+
     def _go_on(self, now_ns: int) -> None:
         """Aim at the next edge whose first poll is still to come."""
         self.mode = Mode.LOCKED
-        stride = (
-            max(1, -int(-_FOLLOW_AT_LEAST_NS // self._period_ns))
-            if self._period_ns < _FOLLOW_AT_LEAST_NS
-            else 1
-        )
+        self._stride = max(1, math.ceil(_FOLLOW_AT_LEAST_NS / self._period_ns))
         last = self._edges[-1][0] if self._edges else 0
-        margin_ns = self._effective_margin_ns()
-        target = max(last, self._target if self._quiet_cycles else last) + stride
+        target = max(last, self._target if self._quiet_cycles else last) + self._stride
+        margin_ns = self._margin_of(target)
         behind_ns = now_ns + margin_ns - self._predict(target)
         if behind_ns > 0:
             target += int(behind_ns // self._period_ns) + 1
@@ -219,17 +237,16 @@ class EdgeSchedule:
         self._late_polls = 0
         self.due_ns = max(now_ns + _MARGIN_FLOOR_NS // 2, int(self._predict(target) - margin_ns))
 
-    def _effective_margin_ns(self) -> float:
-        """Return the margin before an edge, wider after cycles in which none was seen."""
-        drift_ns = 0.0005 * self._period_ns * self._quiet_cycles  # period known to about 5e-4 after learning
-        return min(self._margin_before_ns + drift_ns, self._period_ns / 4)
+    def _margin_of(self, number: int) -> float:
+        """Return the margin before an edge: the adaptive one, or twice what the line does not tell."""
+        return min(max(self._margin_before_ns, 2 * self._spread_ns(number)), self._period_ns / 4)
 
     def _adapt(self, *, missed: bool) -> None:
+        self._hits += 1
         if missed:
-            self._eager = False
             self._margin_before_ns = min(2 * self._margin_before_ns, self._period_ns / 4)
             return
-        shrink = _EAGER_SHRINK if self._eager else _SETTLED_SHRINK
+        shrink = _EAGER_SHRINK if self._hits <= _EAGER_EDGES else _SETTLED_SHRINK
         self._margin_before_ns = max(shrink * self._margin_before_ns, _MARGIN_FLOOR_NS)
         if self._late_polls:
             self._margin_after_ns = min(1.5 * self._margin_after_ns, self._period_ns / 4)
@@ -249,6 +266,11 @@ class EdgeSchedule:
     def _predict(self, number: int) -> float:
         return self._anchor_ns + number * self._period_ns
 
+    def _spread_ns(self, number: int) -> float:
+        """Return the standard deviation of a prediction that follows from the width of the brackets."""
+        weight, mean_n, spread = self._line
+        return math.sqrt((1 / weight + (number - mean_n) ** 2 / spread) / 3) if spread > 0 else 0.0
+
     def _fit(self) -> None:
         """Fit edge time against edge number by least squares weighted with the width of the brackets."""
         weight = mean_n = mean_t = 0.0
@@ -264,12 +286,13 @@ class EdgeSchedule:
             slope = sum(w * (n - mean_n) * (t - mean_t) for n, t, w in rows) / spread
             self._period_ns = max(slope, float(_MS))
         self._anchor_ns = origin_ns + mean_t - mean_n * self._period_ns
+        self._line = (weight, mean_n, spread)
 
     # the budget of calls
 
     def _spend(self, now_ns: int) -> None:
         earned = (now_ns - self._tokens_at_ns) * 1e-9 * _CALLS_PER_SECOND
-        self._tokens = min(self._tokens + earned, 10.0) - 1.0
+        self._tokens = min(self._tokens + earned, max(self._tokens, _TOKENS)) - 1.0
         self._tokens_at_ns = now_ns
 
 

@@ -10,32 +10,70 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["RefreshStamps"]
+__all__ = ["RefreshStamps", "StampTrust", "narrow"]
 
 _IN_CALL_NS: Final = (
     50_000  # clock conversion included: a stamp this close to the call's begin is of the call
 )
 _ENOUGH: Final = 5
-_NARROW_NS: Final = 4_000_000  # brackets narrow enough to check a stamp against
+_CHECK_NS: Final = (
+    2_000_000  # brackets at most this wide, or a tenth of a refresh, are worth checking against
+)
 _SLACK_NS: Final = 1_000_000  # how far from the stamp the refresh may lie
 
 
-class RefreshStamps:
-    """Learns whether the stamps of one channel are refresh times. All times but stamps are monotonic ns."""
+class StampTrust:
+    """Learns whether the stamps of one sensor are refresh times; shared by its channels."""
 
-    __slots__ = ("_confirmed", "_in_call", "_past", "_refuted", "_shortest_ns", "_stamp_ns")
+    __slots__ = ("_confirmed", "_in_call", "_past", "_refuted")
 
-    def __init__(self, nominal_ns: int) -> None:
-        """Expect a refresh every ``nominal_ns``."""
-        self._shortest_ns = nominal_ns // 3
-        self._stamp_ns: int | None = None
+    def __init__(self) -> None:
+        """Start without an opinion."""
         self._in_call = self._past = self._confirmed = 0
         self._refuted = False
 
     @property
-    def trusted(self) -> bool:
+    def refuted(self) -> bool:
+        """Tell whether a stamp was seen that cannot be a refresh time."""
+        return self._refuted
+
+    @property
+    def tell_refreshes(self) -> bool:
         """Tell whether a new stamp means a new refresh."""
         return not self._refuted and self._past >= _ENOUGH and self._past > 10 * self._in_call
+
+    @property
+    def tell_times(self) -> bool:
+        """Tell whether a stamp is the time of the refresh, as edges between close polls have confirmed."""
+        return self.tell_refreshes and self._confirmed >= _ENOUGH
+
+    def note_age(self, stamp_ns: int, before_ns: int) -> None:
+        """Take in a stamp, on the monotonic clock, and when its call began."""
+        if stamp_ns > before_ns - _IN_CALL_NS:
+            self._in_call += 1
+        else:
+            self._past += 1
+
+    def confirm(self) -> None:
+        """Take in that a stamp lay between two close polls, where the value changed."""
+        self._confirmed += 1
+
+    def refute(self) -> None:
+        """Take in a stamp that cannot be a refresh time: stamps are not used any more."""
+        self._refuted = True
+
+
+class RefreshStamps:
+    """The stamps of one channel. All times but stamps themselves are monotonic nanoseconds."""
+
+    __slots__ = ("_check_ns", "_shortest_ns", "_stamp_ns", "_trust")
+
+    def __init__(self, nominal_ns: int, trust: StampTrust) -> None:
+        """Expect a refresh every ``nominal_ns``."""
+        self._shortest_ns = nominal_ns // 3
+        self._check_ns = max(_CHECK_NS, nominal_ns // 10)
+        self._trust = trust
+        self._stamp_ns: int | None = None
 
     def tells(self, stamp_ns: int | None, before_ns: int, wall_offset_ns: int) -> bool:
         """Take in the stamp of a reading; return True if it alone proves a refresh since the one before.
@@ -45,18 +83,15 @@ class RefreshStamps:
             before_ns: when the call began.
             wall_offset_ns: wall clock minus monotonic clock.
         """
-        if stamp_ns is None or self._refuted:
-            return False
         old_ns, self._stamp_ns = self._stamp_ns, stamp_ns
-        if stamp_ns - wall_offset_ns > before_ns - _IN_CALL_NS:
-            self._in_call += 1
-        else:
-            self._past += 1
+        if stamp_ns is None or self._trust.refuted:
+            return False
+        self._trust.note_age(stamp_ns - wall_offset_ns, before_ns)
         if old_ns is None or stamp_ns == old_ns:
             return False
         if stamp_ns - old_ns < self._shortest_ns:  # stamps move faster than values can
-            self._refuted = True
-        return self.trusted
+            self._trust.refute()
+        return self._trust.tell_refreshes
 
     def edge_ns(self, since_ns: int, after_ns: int, wall_offset_ns: int) -> float | None:
         """Return when the value of the last reading was taken, if its stamp can be relied on.
@@ -66,19 +101,19 @@ class RefreshStamps:
             after_ns: just after the first poll that showed this one.
             wall_offset_ns: wall clock minus monotonic clock.
         """
-        if self._stamp_ns is None or not self.trusted:
+        if self._stamp_ns is None or not self._trust.tell_refreshes:
             return None
         edge_ns = self._stamp_ns - wall_offset_ns
-        inside = since_ns - _SLACK_NS <= edge_ns <= after_ns + _SLACK_NS
-        if not inside:
-            self._refuted = True
+        if not since_ns - _SLACK_NS <= edge_ns <= after_ns + _SLACK_NS:
+            self._trust.refute()
             return None
-        if after_ns - since_ns <= _NARROW_NS:
-            self._confirmed += 1
-        return edge_ns if self._confirmed >= _ENOUGH else None
+        if after_ns - since_ns <= self._check_ns:
+            self._trust.confirm()
+        return edge_ns if self._trust.tell_times else None
 
-    def narrow(self, since_ns: int, after_ns: int, edge_ns: float | None) -> tuple[int, int]:
-        """Return the bracket of an edge, cut down to a millisecond around a stamp that can be relied on."""
-        if edge_ns is None or after_ns - since_ns <= _NARROW_NS:
-            return since_ns, after_ns
-        return max(since_ns, int(edge_ns) - _SLACK_NS), min(after_ns, int(edge_ns) + _SLACK_NS)
+
+def narrow(since_ns: int, after_ns: int, edge_ns: float | None) -> tuple[int, int]:
+    """Return the bracket of an edge, cut down to a millisecond around a stamp that can be relied on."""
+    if edge_ns is None:
+        return since_ns, after_ns
+    return max(since_ns, int(edge_ns) - _SLACK_NS), min(after_ns, int(edge_ns) + _SLACK_NS)

@@ -19,6 +19,7 @@ from energyprof.record.model import SensorInfo
 from energyprof.record.trace import ChannelKind
 from energyprof.recording.channel_track import ChannelTrack
 from energyprof.recording.edge_tracking import EdgeSchedule
+from energyprof.recording.refresh_stamps import StampTrust
 from energyprof.recording.sample_rows import RowBuffer, SampleRows
 from energyprof.sensors.base import ChannelSpec, Reading, Sensor
 
@@ -27,7 +28,8 @@ __all__ = ["Sampler", "SamplerProblem", "SensorStatistics"]
 _EVEN_PERIOD_NS: Final = 100_000_000  # what sensors without edges are read at, unless they move more slowly
 _SLOW_CALL_NS: Final = 20_000_000
 _PATIENCE_S: Final = 1.0
-_PRIMARY: Final = (ChannelKind.ENERGY, ChannelKind.POWER_INSTANT, ChannelKind.POWER_AVERAGE)
+#: Whose edges are followed, where a sensor has several channels: the first that can be read.
+_RANK: Final = {ChannelKind.ENERGY: 0, ChannelKind.POWER_INSTANT: 1, ChannelKind.POWER_AVERAGE: 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +177,8 @@ class Sampler:
 
     def _take(self, track: _SensorTrack, readings: Sequence[Reading], before_ns: int, after_ns: int) -> None:
         wall_offset_ns = self._clock.wall_ns() - self._clock.now_ns() if track.stamped else 0
-        moved, edge_ns, good = False, None, False
+        moved, edge_ns, best = False, None, len(_RANK)
+        good = False
         for reading in readings:
             channel = track.by_name[reading.channel]
             if reading.reason is not None:
@@ -185,9 +188,10 @@ class Sampler:
                 continue
             good = True
             self._latest[reading.channel] = reading.value
-            changed = channel.take(self._rows, reading, before_ns, after_ns, wall_offset_ns)
-            if changed and channel is track.primary:
-                moved, edge_ns = True, channel.edge_ns
+            refreshed = channel.take(self._rows, reading, before_ns, after_ns, wall_offset_ns)
+            rank = track.ranks.get(reading.channel, best)
+            if rank < best and not reading.gap:
+                best, moved, edge_ns = rank, refreshed, channel.edge_ns
         track.reschedule(before_ns, after_ns, moved=moved, edge_ns=edge_ns, good=good)
 
     def _fail(self, track: _SensorTrack, error: Exception, after_ns: int) -> None:
@@ -215,13 +219,13 @@ class _SensorTrack:
     def __init__(self, sensor: Sensor, first_channel: int, now_ns: int) -> None:
         self.sensor = sensor
         self.name = sensor.info.name
+        trust = StampTrust()
         self.channels = [
-            ChannelTrack(spec, first_channel + k, sensor.refresh_ns, edges=sensor.edges)
+            ChannelTrack(spec, first_channel + k, sensor.refresh_ns, trust, edges=sensor.edges)
             for k, spec in enumerate(sensor.channels)
         ]
         self.by_name = {channel.name: channel for channel in self.channels}
-        kinds = [kind for kind in _PRIMARY if any(channel.kind is kind for channel in self.channels)]
-        self.primary = next((c for c in self.channels if kinds and c.kind is kinds[0]), None)
+        self.ranks = {c.name: _RANK[c.kind] for c in self.channels if c.kind in _RANK}
         self.stamped = sensor.edges
         self._edges = EdgeSchedule(sensor.refresh_ns, now_ns) if sensor.edges else None
         self._period_ns = max(sensor.refresh_ns, _EVEN_PERIOD_NS)
@@ -253,7 +257,8 @@ class _SensorTrack:
             self._edges.failed(after_ns, self._failures_in_a_row)
             self.due_ns = self._edges.due_ns
         else:
-            self.due_ns = after_ns + max(self._period_ns, 1_000_000_000)
+            wait_ns = self._period_ns * 2 ** min(self._failures_in_a_row - 1, 10)
+            self.due_ns = after_ns + min(wait_ns, max(self._period_ns, 1_000_000_000))
 
     def statistics(self) -> SensorStatistics:
         period_ns = self._edges.period_ns if self._edges is not None else None

@@ -20,7 +20,7 @@ from energyprof.sensors.nvml import NvmlSensor
 from energyprof.sensors.nvml_device import NvmlDevice, list_devices
 from energyprof.sensors.nvml_library import NvmlLibrary
 from energyprof.sensors.nvml_state import NvmlStateSensor
-from energyprof.sensors.rapl import POWERCAP, RaplSensor, find_zones
+from energyprof.sensors.rapl import POWERCAP, find_zones, open_zones
 
 __all__ = ["Discovery", "discover"]
 
@@ -91,15 +91,11 @@ class _Search:
 
     def cpu_of(self, powercap: Path) -> None:
         zones = find_zones(powercap)
-        domains: set[str] = set()
-        if zones:
-            try:
-                rapl = RaplSensor(zones)
-                self.sensors.append(rapl)
-                domains.update(rapl.info.domains)
-            except SensorUnavailable as error:
-                self.problems.append(str(error))
-        elif sys.platform == "linux":
+        counters, problems = open_zones(zones, self._clock)
+        self.sensors.extend(counters)
+        self.problems.extend(problems)
+        domains = {domain for counter in counters for domain in counter.info.domains}
+        if not zones and sys.platform == "linux":
             self.problems.append(
                 "this machine shows no CPU energy counters (RAPL): usual in virtual machines and containers; "
                 "on real hardware load them with `sudo modprobe intel_rapl_msr`"

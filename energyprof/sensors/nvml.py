@@ -50,7 +50,7 @@ class NvmlSensor:
         self._handle: Any = device.handle
         self._stale = False
         self.refresh_ns = device.traits.refresh_ns
-        self._counter = EnergyCounter(self.refresh_ns)
+        self._counter = EnergyCounter(self.refresh_ns, ceiling_w=_ceiling_w(device))
         self._channel = {q.kind: f"{domain}/{_NAMES[q.kind][0]}" for q in self._readout.measurands}
         self.channels = tuple(
             ChannelSpec(name=name, domain=domain, kind=kind, unit=_NAMES[kind][1])
@@ -110,7 +110,7 @@ class NvmlSensor:
         """Take hold of the device again after a driver reload."""
         library.reopen()
         self._handle = library.call("nvmlDeviceGetHandleByUUID", self._device.uuid)
-        self._counter.lose()
+        self._counter.reload()
         self._stale = False
 
 
@@ -126,8 +126,12 @@ def _describe(device: NvmlDevice, domain: str, readout: Readout) -> SensorInfo:
         refresh_s=traits.refresh_ns / 1e9,
         window_s=None if window_ns is None else window_ns / 1e9,
         power_floor_w=0.0,
-        power_ceiling_w=None if device.power_limit_w is None else _LIMIT_MARGIN * device.power_limit_w,
+        power_ceiling_w=_ceiling_w(device),
     )
+
+
+def _ceiling_w(device: NvmlDevice) -> float | None:
+    return None if device.power_limit_w is None else _LIMIT_MARGIN * device.power_limit_w
 
 
 def _sentences(device: NvmlDevice, readout: Readout) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final
 
@@ -68,10 +69,8 @@ class NvmlLibrary:
         """Give it back; the last holder shuts it down."""
         self._users -= 1
         if self._users == 0:
-            try:
+            with suppress(self._pynvml.NVMLError):  # the driver is gone: nothing is left to shut down
                 self._pynvml.nvmlShutdown()
-            except self._pynvml.NVMLError:
-                pass  # the driver is gone: there is nothing left to shut down
 
     def reopen(self) -> None:
         """Initialise again after a driver reload; old handles are of no use then.
