@@ -35,7 +35,7 @@ class Strictness(StrEnum):
 
 _WARNING: Final = ("driver", "host", "clock_policy", "threads", "flush_denormal", "carbon_intensity")
 _LEARNER: Final = ("algo", "arch", "schedule", "batch_size", "precision")
-_ADAPTIVE: Final = ("patience", "target")
+_ADAPTIVE: Final = ("patience", "target", "target_accuracy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,30 +7,28 @@ from typing import Final
 
 import numpy as np
 
-from energyprof.analysis.arrays import NS, Bools, Floats, seconds
-from energyprof.analysis.power_curve import PowerCurve
+from energyprof.analysis.arrays import Bools, Floats, seconds
+from energyprof.analysis.power_curve import STALE_REFRESHES, PowerCurve
 from energyprof.analysis.refreshes import PowerRange, Refreshes
 from energyprof.record.trace import Channel
 
 __all__ = ["CounterReadings", "counter_readings", "counter_refreshes"]
 
-
 QUANTUM_J: Final = 1e-3  # NVML counts millijoules; RAPL's unit (61 uJ) lies below
-FROZEN_REFRESHES: Final = 10  # a counter that stands still for longer is suspected
+FROZEN_REFRESHES: Final = 10  # a counter that stands still for longer is held against the power readings
 CAUGHT_UP: Final = 0.8  # a counter that shows this share of the expected energy after a gap lost nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterReadings:
-    """The moments at which a counter's value changed.
+    """The moments at which a counter's value changed, or at which it was read anew after a gap.
 
     Attributes:
         since_s: (n,) earliest time of each change.
         until_s: (n,) latest time of each.
         energy_j: (n,) the counter.
         broken: (n - 1,) True where continuity was lost between neighbours.
-        refresh_s: time between changes.
-        seen_until_s: when it was last seen, moved or not.
+        refresh_s: time between the changes that were seen.
     """
 
     since_s: Floats
@@ -38,50 +36,51 @@ class CounterReadings:
     energy_j: Floats
     broken: Bools
     refresh_s: float
-    seen_until_s: float
 
 
 def counter_readings(channel: Channel, refresh_s: float | None, lag_s: float) -> CounterReadings:
     """Reduce a counter's rows to its changes.
 
-    The first value was already there when reading began: its refresh lies up to one period before. So does
-    that of the first value after a gap.
+    The first value was already there when reading began, and so was the first after a gap: its refresh lies
+    up to 1.25 periods before.
 
     Args:
         channel: an energy channel with at least one row.
-        refresh_s: the sensor's refresh period; the median time between changes where it is None.
+        refresh_s: the sensor's refresh period, or None where it is not known.
         lag_s: how much later than its energy a reading shows.
     """
-    moved = np.concatenate([[True], channel.value[1:] != channel.value[:-1]])
-    since = seconds(channel.since_ns[moved]) - lag_s
-    until = seconds(channel.t_ns[moved]) - lag_s
-    if refresh_s is None or refresh_s <= 0:
-        refresh_s = float(np.median(np.diff(until))) if len(until) > 1 else 0.1
-    broken = _broken(channel, moved)
-    unseen = np.concatenate([[True], broken])
-    since = np.where(unseen, np.minimum(since, until - refresh_s), since)
-    since = np.minimum.accumulate(since[::-1])[::-1]
+    kept = _changes(channel)
+    since, until = seconds(channel.since_ns[kept]) - lag_s, seconds(channel.t_ns[kept]) - lag_s
+    broken = _broken(channel, channel.t_ns[kept])
+    spacing = float(np.median(np.diff(until)[~broken])) if (~broken).any() else 0.0
+    stale = STALE_REFRESHES * (refresh_s if refresh_s is not None and refresh_s > 0 else spacing)
+    anew = np.concatenate([[True], broken])
+    since = np.where(anew, until - stale, since)
     return CounterReadings(
-        since_s=since,
+        since_s=np.minimum.accumulate(np.minimum(since, until)[::-1])[::-1],
         until_s=np.maximum.accumulate(until),
-        energy_j=channel.value[moved],
+        energy_j=channel.value[kept],
         broken=broken,
-        refresh_s=refresh_s,
-        seen_until_s=float(channel.t_ns[-1]) * NS - lag_s,
+        refresh_s=max(spacing, refresh_s or 0.0) or 0.1,
     )
 
 
-def _broken(channel: Channel, moved: Bools) -> Bools:
-    """Tell between which changes a gap lies, from the last row that showed the value to the next change."""
-    first = np.flatnonzero(moved)
-    broken = np.zeros(max(len(first) - 1, 0), bool)
-    if not len(channel.gap_ns) or not len(broken):
-        return broken
-    starts, ends = channel.gap_ns[:, 0], channel.gap_ns[:, 1]
-    k = np.searchsorted(channel.t_ns[first], starts, side="right") - 1
-    last = np.searchsorted(channel.t_ns[first], ends, side="left")
-    for a, b in zip(np.maximum(k, 0), np.maximum(last, 1), strict=True):
-        broken[a : max(b, a + 1)] = True
+def _changes(channel: Channel) -> Bools:
+    """Tell which rows are changes of the value, or the first good reading after a gap."""
+    kept: Bools = np.concatenate([[True], channel.value[1:] != channel.value[:-1]])
+    if len(channel.gap_ns):
+        after = np.searchsorted(channel.t_ns, channel.gap_ns[:, 1], side="left")
+        kept[after[after < len(kept)]] = True
+    return kept
+
+
+def _broken(channel: Channel, until_ns: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Bools:
+    """Tell between which changes a gap lies."""
+    broken = np.zeros(len(until_ns) - 1, bool)
+    first = np.maximum(np.searchsorted(until_ns, channel.gap_ns[:, 0], side="right") - 1, 0)
+    last = np.searchsorted(until_ns, channel.gap_ns[:, 1], side="left")
+    for begin, end in zip(first, last, strict=True):
+        broken[begin:end] = True
     return broken
 
 
@@ -93,12 +92,12 @@ def counter_refreshes(readings: CounterReadings, power: PowerCurve | None, limit
     """
     known = np.maximum(np.diff(readings.energy_j), 0.0)
     at = 0.5 * (readings.since_s + readings.until_s)
-    length = np.maximum(np.diff(at), 0.0)
     longest = readings.until_s[1:] - readings.since_s[:-1]
     shortest = np.maximum(readings.since_s[1:] - readings.until_s[:-1], 0.0)
-    expected = _expected_energy(readings, at, known, length, power)
-    suspect = readings.broken | (length > FROZEN_REFRESHES * readings.refresh_s)
-    gap = readings.broken | (suspect & (known < 0.5 * expected))
+    expected = _expected_energy(readings, at, known, power)
+    gap = readings.broken.copy()
+    if power is not None:
+        gap |= (np.diff(at) > FROZEN_REFRESHES * readings.refresh_s) & (known < 0.5 * expected)
     estimate = np.where(gap & (known < CAUGHT_UP * expected), expected, known)
     most = np.where(gap, np.maximum(limits.ceiling_w * longest, known), known)
     least = np.where(gap, np.maximum(limits.floor_w * shortest, known - QUANTUM_J), known)
@@ -113,17 +112,17 @@ def counter_refreshes(readings: CounterReadings, power: PowerCurve | None, limit
     )
 
 
-def _expected_energy(
-    readings: CounterReadings, at: Floats, known: Floats, length: Floats, power: PowerCurve | None
-) -> Floats:
+def _expected_energy(readings: CounterReadings, at: Floats, known: Floats, power: PowerCurve | None) -> Floats:
     """Return the energy that each interval should hold by the power reading, or by its neighbours."""
-    if power is not None and len(power):
+    if power is not None:
         return np.diff(power.cumulative_j(at))
-    sound = ~readings.broken & (length > 0) & (length <= FROZEN_REFRESHES * readings.refresh_s)
-    where = np.flatnonzero(sound)
+    length = np.diff(at)
+    where = np.flatnonzero(~readings.broken & (length > 0))
     if not len(where):
         return np.zeros_like(known)
     watts = known[where] / length[where]
-    after = np.minimum(np.searchsorted(where, np.arange(len(known))), len(where) - 1)
-    before = np.maximum(np.searchsorted(where, np.arange(len(known)), side="right") - 1, 0)
-    return 0.5 * (watts[after] + watts[before]) * length
+    index = np.arange(len(known))
+    after = np.minimum(np.searchsorted(where, index), len(where) - 1)
+    before = np.maximum(np.searchsorted(where, index, side="right") - 1, 0)
+    expected: Floats = 0.5 * (watts[after] + watts[before]) * length
+    return expected

@@ -152,8 +152,9 @@ def sensor_curve(
         power: readings whose shape the estimate follows between refreshes, or None for straight lines.
         span_s: from when to when the curve is wanted.
     """
-    most = envelope(refreshes, refreshes.high_j, limits, span_s)
-    least = most if refreshes.exact else envelope(refreshes, refreshes.low_j, limits, span_s)
+    nodes = refreshes.apart()
+    most = envelope(nodes, nodes.high_j, limits, span_s)
+    least = most if nodes.exact else envelope(nodes, nodes.low_j, limits, span_s)
     return SensorCurve(
         estimate=_estimate(refreshes, power, span_s),
         most=most,

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from energyprof.analysis.arrays import seconds, sum_by
+from energyprof.analysis.arrays import Bools, Floats, Ints, Times, seconds, sum_by
 from energyprof.record.trace import UNATTRIBUTED, Segments, Trace
 
-__all__ = ["Windows", "occurrences", "phase_seconds", "step_windows", "window_segments"]
+__all__ = [
+    "Windows",
+    "boundaries",
+    "domain_segments",
+    "occurrences",
+    "phase_seconds",
+    "step_windows",
+    "window_segments",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Windows:
-    """Half-open intervals of time, in order.
+    """Half-open intervals of time, in order, each made of segments ``first`` to ``stop - 1``.
 
     Attributes:
-        label: (n,) int64: what each is of: a step's number, or a phase's index.
-        start_ns: (n,) int64.
-        end_ns: (n,) int64.
-        first: (n,) int64: the index of its first segment.
+        label: (n,) what each is of: a step's number, or a phase's index.
+        start_ns: (n,) when each begins.
+        end_ns: (n,) when each ends.
+        first: (n,) the index of its first segment.
+        stop: (n,) the index after its last segment.
     """
 
-    label: NDArray[np.int64]
-    start_ns: NDArray[np.int64]
-    end_ns: NDArray[np.int64]
-    first: NDArray[np.int64]
+    label: Ints
+    start_ns: Times
+    end_ns: Times
+    first: Ints
+    stop: Ints
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -37,33 +48,53 @@ class Windows:
 def window_segments(trace: Trace) -> Segments:
     """Return the segments that cover the measured window exactly: cut to it, filled with *unattributed*.
 
-    Segments of no length at the window's ends are left out.
+    Device times are cut to the window as well; the rows are the same for host and device.
     """
     open_ns, close_ns = trace.window_ns
     whole = trace.segments
-    count = len(whole.start_ns)
-    lo = int(np.searchsorted(whole.start_ns, open_ns, side="right")) - 1 if count else 0
-    hi = int(np.searchsorted(whole.start_ns, close_ns, side="left"))
-    lo = min(max(lo, 0), hi)
-    phases = whole.phases if UNATTRIBUTED in whole.phases else (*whole.phases, UNATTRIBUTED)
-    nowhere = phases.index(UNATTRIBUTED)
-    start = np.maximum(whole.start_ns[lo:hi], open_ns)
-    phase, step = whole.phase[lo:hi], whole.step[lo:hi]
-    if not len(start) or start[0] > open_ns:
-        start, phase, step = _put(start, phase, step, 0, (open_ns, nowhere))
-    if whole.end_ns < close_ns and count:
-        start, phase, step = _put(start, phase, step, len(start), (max(whole.end_ns, open_ns), nowhere))
-    return Segments(start_ns=start, phase=phase, step=step, phases=phases, end_ns=close_ns)
+    low = max(int(np.searchsorted(whole.start_ns, open_ns, side="right")) - 1, 0)
+    rows = slice(low, max(int(np.searchsorted(whole.start_ns, close_ns, side="left")), low))
+    device = None if whole.device_start_ns is None else np.clip(whole.device_start_ns[rows], open_ns, close_ns)
+    inside = Segments(
+        start_ns=np.maximum(whole.start_ns[rows], open_ns),
+        phase=whole.phase[rows],
+        step=whole.step[rows],
+        phases=whole.phases if UNATTRIBUTED in whole.phases else (*whole.phases, UNATTRIBUTED),
+        end_ns=close_ns,
+        device_start_ns=device,
+    )
+    if not len(inside.start_ns) or inside.start_ns[0] > open_ns:
+        inside = _with_nowhere(inside, 0, open_ns)
+    if open_ns < whole.end_ns < close_ns:
+        inside = _with_nowhere(inside, len(inside.start_ns), whole.end_ns)
+    return inside
 
 
-def _put(
-    start: NDArray[np.int64],
-    phase: NDArray[np.int32],
-    step: NDArray[np.int64],
-    at: int,
-    row: tuple[int, int],
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-    return np.insert(start, at, row[0]), np.insert(phase, at, row[1]), np.insert(step, at, -1)
+def _with_nowhere(segments: Segments, at: int, start_ns: int) -> Segments:
+    """Put in a segment that lies in no phase and no step."""
+    device = segments.device_start_ns
+    return replace(
+        segments,
+        start_ns=np.insert(segments.start_ns, at, start_ns),
+        phase=np.insert(segments.phase, at, segments.phases.index(UNATTRIBUTED)),
+        step=np.insert(segments.step, at, -1),
+        device_start_ns=None if device is None else np.insert(device, at, start_ns),
+    )
+
+
+def domain_segments(segments: Segments, domain: str) -> Segments:
+    """Return the segments as a domain passed them: a GPU runs behind the host where its times are known."""
+    device = segments.device_start_ns
+    if device is None or not domain.startswith("gpu"):
+        return segments
+    start = device.copy()
+    start[0] = segments.start_ns[0]  # the whole window is accounted for
+    return replace(segments, start_ns=start, device_start_ns=None)
+
+
+def boundaries(segments: Segments) -> Times:
+    """Return (n + 1,) the starts of the segments and the end of the last."""
+    return np.append(segments.start_ns, segments.end_ns)
 
 
 def step_windows(segments: Segments) -> Windows:
@@ -76,23 +107,22 @@ def occurrences(segments: Segments) -> Windows:
     return _runs(segments, segments.phase, np.ones(len(segments.phase), bool))
 
 
-def phase_seconds(segments: Segments) -> NDArray[np.float64]:
+def phase_seconds(segments: Segments) -> Floats:
     """Return (p,) seconds spent in each phase."""
     lengths = np.diff(segments.start_ns, append=segments.end_ns)
     return sum_by(segments.phase, seconds(lengths), len(segments.phases))
 
 
-def _runs(segments: Segments, label: NDArray[np.integer], keep: NDArray[np.bool_]) -> Windows:
-    if not len(label):
-        empty = np.empty(0, np.int64)
-        return Windows(label=empty, start_ns=empty, end_ns=empty, first=empty)
+def _runs(segments: Segments, label: NDArray[np.integer[Any]], keep: Bools) -> Windows:
     first = np.flatnonzero(np.concatenate([[True], label[1:] != label[:-1]]))
-    end = np.append(segments.start_ns[first[1:]], segments.end_ns)
+    stop = np.append(first[1:], len(label))
     kept = keep[first]
-    first = first[kept]
+    first, stop = first[kept], stop[kept]
+    ends = boundaries(segments)
     return Windows(
         label=label[first].astype(np.int64),
-        start_ns=segments.start_ns[first],
-        end_ns=end[kept],
+        start_ns=ends[first],
+        end_ns=ends[stop],
         first=first,
+        stop=stop,
     )

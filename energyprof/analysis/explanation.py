@@ -1,0 +1,259 @@
+"""Why one side took less energy: an exact split of the ratio into passes, time a pass and mean power.
+
+With S the samples seen, T the time and E the energy, ``E = S x (T / S) x (E / T)``, so that ::
+
+    ln(E_A / E_B) = ln(S_A / S_B) + ln((T_A / S_A) / (T_B / S_B)) + ln(P_A / P_B)
+
+holds exactly; on one data set the ratio of samples is the ratio of passes. By part (phase, or idle and above
+idle) the logarithmic mean Divisia index splits the same logarithm additively and without a rest::
+
+    ln(E_A / E_B) = sum over i of (E_iA - E_iB) / L(E_A, E_B),    L(x, y) = (x - y) / (ln x - ln y)
+
+which is w_i ln(E_iA / E_iB) with w_i = L(E_iA, E_iB) / L(E_A, E_B), and also holds where a side has no part
+i. Points of a term are its share of the logarithm times the change in per cent; they add up to the change.
+
+Source: B. W. Ang, The LMDI approach to decomposition analysis, Energy Policy 33 (2005) 867, table 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from energyprof.errors import UsageError
+from energyprof.record.model import Report
+
+__all__ = ["Explanation", "Profile", "Term", "explain", "phase_kind", "profile_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a side took: of one run, or the mean over its runs.
+
+    Attributes:
+        samples: training samples seen, or None where they were not counted.
+        phases: energy by kind of phase; together ``energy_j`` but for what is in no domain.
+        idle_j: what idling as long would have drawn, or None where it is not known.
+    """
+
+    name: str
+    runs: int
+    energy_j: float
+    duration_s: float
+    samples: float | None
+    steps: float | None
+    phases: Mapping[str, float]
+    idle_j: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One term of the split.
+
+    Attributes:
+        log: its part of ``ln(E_A / E_B)``; the terms of a split add up to it.
+        points: the same in percentage points of the change from B to A.
+        value_a: the figure behind it on side A, or None.
+        unit: of the figures, SI.
+    """
+
+    name: str
+    log: float
+    points: float
+    value_a: float | None = None
+    value_b: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why A took more or less energy than B.
+
+    Attributes:
+        ratio: E_A / E_B.
+        factors: passes (or steps), time each, mean power.
+        phases: by kind of phase; empty where a side's phases do not make up its total.
+        idle: idle and above idle; empty where idle power is not known on both sides.
+        words: the same in sentences.
+    """
+
+    a: Profile
+    b: Profile
+    ratio: float
+    factors: tuple[Term, ...]
+    phases: tuple[Term, ...]
+    idle: tuple[Term, ...]
+    words: tuple[str, ...]
+
+
+def phase_kind(path: str) -> str:
+    """Return what kind of work a phase is: the last part of its path, the same in every layer and stage."""
+    return path.rpartition("/")[2].replace("-", " ")
+
+
+def profile_of(reports: Sequence[Report], name: str) -> Profile:
+    """Return the mean profile of some runs.
+
+    Args:
+        reports: at least one, each with a known energy and duration.
+        name: what to call the side.
+
+    Raises:
+        UsageError: a run has no energy or no duration.
+    """
+    for report in reports:
+        if not report.totals.energy_j.value or not report.totals.duration_s:
+            raise UsageError(
+                f"cannot explain run {report.run.id}: its energy is not known; see its data quality flags"
+            )
+    kinds = dict.fromkeys(phase_kind(phase.name) for report in reports for phase in report.phases)
+    idle = [report.totals.idle_energy_j.value for report in reports]
+    return Profile(
+        name=name,
+        runs=len(reports),
+        energy_j=_mean([r.totals.energy_j.value for r in reports]) or 0.0,
+        duration_s=_mean([r.totals.duration_s for r in reports]) or 0.0,
+        samples=_mean([r.totals.samples for r in reports]) or None,
+        steps=_mean([r.totals.steps for r in reports]) or None,
+        phases={kind: math.fsum(_of_kind(r, kind) for r in reports) / len(reports) for kind in kinds},
+        idle_j=_mean(idle),
+    )
+
+
+def explain(a: Profile, b: Profile) -> Explanation:
+    """Split the logarithm of ``a.energy_j / b.energy_j``."""
+    log = math.log(a.energy_j / b.energy_j)
+    ratio = a.energy_j / b.energy_j
+    per_log = 100 * _log_mean(ratio, 1.0)
+    explanation = Explanation(
+        a=a,
+        b=b,
+        ratio=ratio,
+        factors=_factors(a, b, per_log),
+        phases=_parts(a, b, a.phases, b.phases, per_log) if _whole(a) and _whole(b) else (),
+        idle=_idle(a, b, per_log),
+        words=(),
+    )
+    return Explanation(
+        a=a,
+        b=b,
+        ratio=ratio,
+        factors=explanation.factors,
+        phases=explanation.phases,
+        idle=explanation.idle,
+        words=tuple(_words(explanation, log)),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def _of_kind(report: Report, kind: str) -> float:
+    return math.fsum(p.energy_j.value or 0.0 for p in report.phases if phase_kind(p.name) == kind)
+
+
+def _log_mean(x: float, y: float) -> float:
+    return x if math.isclose(x, y, rel_tol=1e-12) else (x - y) / (math.log(x) - math.log(y))
+
+
+def _factors(a: Profile, b: Profile, per_log: float) -> tuple[Term, ...]:
+    if a.samples and b.samples:
+        work = ("passes over the data", "samples", a.samples, b.samples, "time a pass", "s a sample")
+    elif a.steps and b.steps:
+        work = ("steps", "steps", a.steps, b.steps, "time a step", "s a step")
+    else:
+        time = _term("time", a.duration_s, b.duration_s, "s", per_log)
+        return time, _power(a, b, per_log)
+    name, unit, done_a, done_b, each, each_unit = work
+    return (
+        _term(name, done_a, done_b, unit, per_log),
+        _term(each, a.duration_s / done_a, b.duration_s / done_b, each_unit, per_log),
+        _power(a, b, per_log),
+    )
+
+
+def _power(a: Profile, b: Profile, per_log: float) -> Term:
+    return _term("mean power", a.energy_j / a.duration_s, b.energy_j / b.duration_s, "W", per_log)
+
+
+def _term(name: str, value_a: float, value_b: float, unit: str, per_log: float) -> Term:
+    log = math.log(value_a / value_b)
+    return Term(name=name, log=log, points=log * per_log, value_a=value_a, value_b=value_b, unit=unit)
+
+
+def _whole(profile: Profile) -> bool:
+    """Tell whether the phases make up the total; else a split by phase would be of something else."""
+    return math.isclose(math.fsum(profile.phases.values()), profile.energy_j, rel_tol=1e-6)
+
+
+def _parts(
+    a: Profile, b: Profile, parts_a: Mapping[str, float], parts_b: Mapping[str, float], per_log: float
+) -> tuple[Term, ...]:
+    mean = _log_mean(a.energy_j, b.energy_j)
+    terms = []
+    for name in dict.fromkeys((*parts_a, *parts_b)):
+        energy_a, energy_b = parts_a.get(name, 0.0), parts_b.get(name, 0.0)
+        log = (energy_a - energy_b) / mean
+        terms.append(
+            Term(name=name, log=log, points=log * per_log, value_a=energy_a, value_b=energy_b, unit="J")
+        )
+    return tuple(sorted(terms, key=lambda term: -abs(term.log)))
+
+
+def _idle(a: Profile, b: Profile, per_log: float) -> tuple[Term, ...]:
+    if a.idle_j is None or b.idle_j is None:
+        return ()
+    above_a, above_b = a.energy_j - a.idle_j, b.energy_j - b.idle_j
+    return _parts(
+        a, b, {"idle": a.idle_j, "above idle": above_a}, {"idle": b.idle_j, "above idle": above_b}, per_log
+    )
+
+
+def _words(explanation: Explanation, log: float) -> list[str]:
+    a, b = explanation.a.name, explanation.b.name
+    change = 100 * (explanation.ratio - 1)
+    if abs(change) < 0.05:
+        return [f"{a} and {b} used the same energy to within 0.1 %."]
+    used = f"{a} used {abs(change):.{_digits(change)}f} % {'less' if change < 0 else 'more'} energy than {b}"
+    sentences = [f"{used}: {_listed(explanation.factors, change)}."]
+    if explanation.phases:
+        few = [t for t in explanation.phases if abs(t.points) >= 0.02 * abs(change)][:4]
+        sentences.append(f"By phase: {_listed(few, change, factors=False)}.")
+    if explanation.idle:
+        sentences.append(f"Of it, {_listed(explanation.idle, change, factors=False)}.")
+    return sentences
+
+
+def _listed(terms: Sequence[Term], change: float, *, factors: bool = True) -> str:
+    """List the terms, those that pull in the direction of the change first."""
+    ordered = sorted(terms, key=lambda t: (t.points * change < 0, -abs(t.points)))
+    parts = [_spoken(term, change, factors) for term in ordered]
+    return ", ".join(parts)
+
+
+def _spoken(term: Term, change: float, factors: bool) -> str:
+    size = f"{abs(term.points):.{_digits(change)}f}"
+    if float(size) == 0:
+        return f"none from {term.name}" if not factors else f"none from {_way(term)}"
+    against = "" if term.points * change > 0 else " the other way"
+    source = _way(term) if factors else term.name
+    noun = "point" if float(size) == 1 else "points"
+    return f"{size} {noun}{against} from {source}"
+
+
+def _way(term: Term) -> str:
+    if abs(term.log) < 1e-9:
+        return f"the same {term.name}"
+    more = {"passes over the data": "more", "steps": "more"}.get(term.name)
+    if more:
+        return f"{more if term.log > 0 else 'fewer'} {term.name}"
+    if term.name == "mean power":
+        return f"{'higher' if term.log > 0 else 'lower'} {term.name}"
+    return f"{'more' if term.log > 0 else 'less'} {term.name}"
+
+
+def _digits(change: float) -> int:
+    return 0 if abs(change) >= 10 else 1

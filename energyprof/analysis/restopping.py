@@ -1,0 +1,200 @@
+"""Another stopping rule, applied to a finished run: its energy, time and accuracy had it been used.
+
+Only an earlier stop can be known: where the rule would have gone on, the trace has nothing more to say and
+the result is marked so. Stages (layers trained one after the other) stop each by itself; later stages are
+taken as they ran, on layers trained longer than the rule would have, which is said too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from energyprof.analysis.reaching import logs, score
+from energyprof.errors import UsageError
+from energyprof.record.model import Epoch, Report
+
+__all__ = ["Restopped", "StageStop", "StoppingRule", "restop"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppingRule:
+    """Stop after ``patience`` epochs in a row that did not improve the best by more than ``min_delta``.
+
+    Attributes:
+        metric: what is watched, or None for ``validation_loss`` where it was logged, else
+            ``validation_accuracy``. A name with ``loss`` in it is better low.
+        minimum: epochs of a stage that are always run.
+    """
+
+    patience: int
+    min_delta: float = 0.0
+    metric: str | None = None
+    minimum: int = 1
+
+    def __post_init__(self) -> None:
+        """Check that it can be meant."""
+        if self.patience < 1:
+            raise UsageError(f"patience {self.patience} is no patience: give 1 or more")
+        if not (math.isfinite(self.min_delta) and self.min_delta >= 0):
+            raise UsageError(f"min delta {self.min_delta} cannot be: give 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageStop:
+    """Where the rule stops one stage.
+
+    Attributes:
+        ran: epochs that the run did.
+        kept: epochs under the rule.
+        best: the epoch of them (from 0) with the best value.
+        best_value: the watched metric there.
+        exhausted: True where the rule would have gone on beyond what was recorded.
+    """
+
+    stage: str
+    ran: int
+    kept: int
+    best: int
+    best_value: float
+    exhausted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restopped:
+    """A run under another stopping rule.
+
+    Attributes:
+        energy_j: of the window, less the epochs that the rule leaves out; None where it is not known.
+        duration_s: likewise.
+        samples: likewise.
+        validation_accuracy: at the last epoch kept.
+        best_validation_accuracy: the best among the epochs kept: what restoring the best weights would give.
+        original_energy_j: of the run as it was.
+        notes: what a reader must know of these figures.
+    """
+
+    run_id: str
+    name: str
+    rule: StoppingRule
+    metric: str
+    stages: tuple[StageStop, ...]
+    energy_j: float | None
+    duration_s: float
+    samples: int | None
+    validation_accuracy: float | None
+    best_validation_accuracy: float | None
+    original_energy_j: float | None
+    original_duration_s: float
+    original_validation_accuracy: float | None
+    notes: tuple[str, ...]
+
+    @property
+    def epochs(self) -> int:
+        """Return the epochs kept over all stages."""
+        return sum(stage.kept for stage in self.stages)
+
+
+def restop(report: Report, rule: StoppingRule) -> Restopped:
+    """Apply a stopping rule to a run's stored epochs.
+
+    Raises:
+        UsageError: the run has no epochs, or never logged the metric.
+    """
+    if not report.epochs:
+        raise UsageError(f"run {report.run.id} has no epochs in its record: there is nothing to stop earlier")
+    metric = rule.metric or _default_metric(report)
+    if not logs(report, metric):
+        raise UsageError(f"run {report.run.id} never logged '{metric}': choose a metric that it did log")
+    stages = [(name, list(epochs)) for name, epochs in groupby(report.epochs, key=lambda e: e.stage)]
+    stops = [_stop(name, epochs, metric, rule) for name, epochs in stages]
+    kept = [e for (_, epochs), stop in zip(stages, stops, strict=True) for e in epochs[: stop.kept]]
+    dropped = [e for (_, epochs), stop in zip(stages, stops, strict=True) for e in epochs[stop.kept :]]
+    total = report.totals.energy_j.value
+    accuracies = [e.validation_accuracy for e in kept if e.validation_accuracy is not None]
+    return Restopped(
+        run_id=report.run.id,
+        name=report.run.name,
+        rule=rule,
+        metric=metric,
+        stages=tuple(stops),
+        energy_j=_less(total, [e.energy_j.value for e in dropped]),
+        duration_s=report.totals.duration_s - math.fsum(e.end_s - e.start_s for e in dropped),
+        samples=_samples_kept(report, stages, stops),
+        validation_accuracy=accuracies[-1] if accuracies else None,
+        best_validation_accuracy=max(accuracies, default=None),
+        original_energy_j=total,
+        original_duration_s=report.totals.duration_s,
+        original_validation_accuracy=report.quality.validation_accuracy,
+        notes=tuple(_notes(stages, stops)),
+    )
+
+
+def _default_metric(report: Report) -> str:
+    return "validation_loss" if logs(report, "validation_loss") else "validation_accuracy"
+
+
+def _stop(name: str, epochs: Sequence[Epoch], metric: str, rule: StoppingRule) -> StageStop:
+    sign = 1.0 if "loss" in metric else -1.0
+    best, best_at, kept, waited = math.inf, 0, len(epochs), 0
+    for index, epoch in enumerate(epochs):
+        value = score(epoch, metric)
+        if value is not None and sign * value < best - rule.min_delta:
+            best, best_at, waited = sign * value, index, 0
+        else:
+            waited += 1
+        if waited >= rule.patience and index + 1 >= rule.minimum:
+            kept = index + 1
+            break
+    return StageStop(
+        stage=name,
+        ran=len(epochs),
+        kept=kept,
+        best=best_at,
+        best_value=sign * best if math.isfinite(best) else math.nan,
+        exhausted=waited < rule.patience,
+    )
+
+
+def _less(total: float | None, parts: Sequence[float | None]) -> float | None:
+    if total is None or any(part is None for part in parts):
+        return None
+    return total - math.fsum(part for part in parts if part is not None)
+
+
+def _samples_kept(
+    report: Report, stages: Sequence[tuple[str, list[Epoch]]], stops: Sequence[StageStop]
+) -> int | None:
+    """Return the samples of the epochs kept: cumulative counts, cut where each stage stops."""
+    seen, before = 0, 0
+    for (_, epochs), stop in zip(stages, stops, strict=True):
+        at_stop, at_end = epochs[stop.kept - 1].samples, epochs[-1].samples
+        if at_stop is None or at_end is None:
+            return None
+        seen += at_stop - before
+        before = at_end
+    return seen
+
+
+def _notes(stages: Sequence[tuple[str, list[Epoch]]], stops: Sequence[StageStop]) -> list[str]:
+    notes = []
+    going_on = [stop.stage for stop in stops if stop.exhausted]
+    if going_on:
+        notes.append(
+            f"The rule would have gone on beyond what was recorded in {', '.join(going_on)}: energy and time "
+            "are at least these."
+        )
+    cut = [stop for stop in stops[:-1] if stop.kept < stop.ran]
+    if cut:
+        later = stages[-1][0]
+        notes.append(
+            f"Stages after {cut[0].stage}, up to {later}, ran on layers trained longer than this rule would "
+            "have: their figures are not exactly what it would give."
+        )
+    if any(stop.kept < stop.ran for stop in stops):
+        notes.append(
+            "Test accuracy under this rule is not known: it was measured once, at the end of the run."
+        )
+    return notes
