@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
@@ -24,6 +24,7 @@ class FaultKind(IntEnum):
 class NvmlCode(IntEnum):
     """NVML's return codes that a driver is seen to give."""
 
+    UNINITIALIZED = 1
     NOT_SUPPORTED = 3
     NO_PERMISSION = 4
     DRIVER_NOT_LOADED = 9
@@ -54,3 +55,8 @@ class Fault:
     seed: int = 0
     from_ns: int = 0
     until_ns: int = FOR_EVER_NS
+
+    def later(self, by_ns: int) -> Fault:
+        """Return the fault with its times moved."""
+        until_ns = self.until_ns if self.until_ns == FOR_EVER_NS else self.until_ns + by_ns
+        return replace(self, from_ns=self.from_ns + by_ns, until_ns=until_ns)

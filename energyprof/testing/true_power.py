@@ -125,10 +125,11 @@ class TruePower:
             return self.before_mw / 1e3
         return self.power_mw[bisect_right(self.start_ns, time_ns) - 1] / 1e3
 
-    def energies_j(self, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the energy from the first of many times to each of them; shape (n,), joules."""
-        origin_pj = self.energy_pj(int(times_ns[0])) if len(times_ns) else 0
-        return np.array([(self.energy_pj(int(t)) - origin_pj) / PJ_PER_J for t in times_ns])
+    def energies_j(self, t0_ns: NDArray[np.int64], t1_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the energy between (n,) pairs of instants, joules."""
+        energy_pj = {t: self.energy_pj(t) for t in {*t0_ns.tolist(), *t1_ns.tolist()}}
+        pairs = zip(t0_ns.tolist(), t1_ns.tolist(), strict=True)
+        return np.array([(energy_pj[t1] - energy_pj[t0]) / PJ_PER_J for t0, t1 in pairs], np.float64)
 
     def _unrolled(self, time_ns: int) -> tuple[int, int]:
         """Return the energy of the whole periods before a time, and the time within the listed ones."""
