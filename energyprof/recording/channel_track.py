@@ -26,6 +26,7 @@ class ChannelTrack:
         "_held_ns",
         "_index",
         "_known_ns",
+        "_logged",
         "_refresh_ns",
         "_row_ns",
         "_stale_ns",
@@ -56,6 +57,7 @@ class ChannelTrack:
         self._held_ns = 0  # just before the last good poll
         self._row_ns = 0  # when the last row was written
         self._known_ns = 0  # until when the channel is known without a hole
+        self._logged = False  # whether its values come from the sensor's own log
         self._failing_since_ns: int | None = None
         self.edge_ns: float | None = None  # when the present value was taken, by the sensor's own stamp
 
@@ -74,6 +76,8 @@ class ChannelTrack:
         Returns:
             Whether the value was refreshed since the reading before.
         """
+        if reading.logged:
+            return self._take_logged(rows, reading, before_ns, after_ns, wall_offset_ns)
         first = self._held_ns == 0
         stamped = self._stamps.tells(reading.sensor_time_ns, before_ns, wall_offset_ns)
         refreshed = first or stamped or reading.value != self._value
@@ -89,13 +93,15 @@ class ChannelTrack:
     def fail(self, rows: RowBuffer, after_ns: int) -> None:
         """Take in a failed reading: power that is not seen is a gap, said at least once a second.
 
-        A counter goes on counting while it cannot be read, so its gap is told only by :meth:`finish`.
+        A counter goes on counting and a log goes on logging while they cannot be read, so that their gaps are
+        told only by :meth:`finish`.
         """
         if self._held_ns == 0:
             return
         if self._failing_since_ns is None:
             self._failing_since_ns = self._held_ns
-        if self.kind is not ChannelKind.ENERGY and after_ns - self._failing_since_ns >= _HEARTBEAT_NS:
+        remembered = self.kind is ChannelKind.ENERGY or self._logged
+        if not remembered and after_ns - self._failing_since_ns >= _HEARTBEAT_NS:
             rows.append(self._index, self._failing_since_ns, after_ns, math.nan, True)
             self._failing_since_ns = after_ns
 
@@ -120,6 +126,21 @@ class ChannelTrack:
         t_ns = max(t_ns, self._row_ns)
         rows.append(self._index, min(since_ns, t_ns), t_ns, reading.value, reading.gap)
         self._row_ns = self._known_ns = t_ns
+
+    def _take_logged(
+        self, rows: RowBuffer, reading: Reading, before_ns: int, after_ns: int, wall_offset_ns: int
+    ) -> bool:
+        """Write an entry of the sensor's own log at its own time."""
+        edge_ns = (reading.sensor_time_ns or before_ns + wall_offset_ns) - wall_offset_ns
+        since_ns, t_ns = narrow(edge_ns - self._stale_ns, after_ns, edge_ns)
+        t_ns = max(t_ns, self._row_ns)
+        if self._held_ns and edge_ns - self._held_ns > 3 * self._refresh_ns:  # the log left something out
+            rows.append(self._index, self._held_ns, min(edge_ns, t_ns), math.nan, True)
+        rows.append(self._index, min(since_ns, t_ns), t_ns, reading.value)
+        self._row_ns = self._known_ns = t_ns
+        self._value, self._held_ns = reading.value, edge_ns
+        self._logged, self._failing_since_ns = True, None
+        return True
 
     def _close_hole(self, rows: RowBuffer, before_ns: int) -> None:
         """End a run of failed readings; one that spans no whole refresh has hidden nothing."""

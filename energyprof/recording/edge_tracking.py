@@ -203,7 +203,7 @@ class EdgeSchedule:
         """Choose the next poll of a cycle whose edge has not shown yet."""
         width_ns = self.margin_ns
         self._late_polls += after_ns > predicted_ns + self._margin_after_ns
-        if self._late_polls > max(1, 7 - 3 * self._quiet_cycles):
+        if self._late_polls > max(0, 7 - 3 * self._quiet_cycles):
             self._pass_over(after_ns)
         elif after_ns > predicted_ns + self._margin_after_ns:
             step_ns = max(width_ns / 2, _MS) * 1.6**self._late_polls

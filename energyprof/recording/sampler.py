@@ -176,9 +176,10 @@ class Sampler:
         track.cpu_ns += time.thread_time_ns() - cpu_ns
 
     def _take(self, track: _SensorTrack, readings: Sequence[Reading], before_ns: int, after_ns: int) -> None:
-        wall_offset_ns = self._clock.wall_ns() - self._clock.now_ns() if track.stamped else 0
+        stamped = any(reading.sensor_time_ns is not None for reading in readings)
+        wall_offset_ns = self._clock.wall_ns() - self._clock.now_ns() if stamped else 0
         moved, edge_ns, best = False, None, len(_RANK)
-        good = False
+        good = not readings  # a log may have nothing new
         for reading in readings:
             channel = track.by_name[reading.channel]
             if reading.reason is not None:
@@ -226,7 +227,6 @@ class _SensorTrack:
         ]
         self.by_name = {channel.name: channel for channel in self.channels}
         self.ranks = {c.name: _RANK[c.kind] for c in self.channels if c.kind in _RANK}
-        self.stamped = sensor.edges
         self._edges = EdgeSchedule(sensor.refresh_ns, now_ns) if sensor.edges else None
         self._period_ns = max(sensor.refresh_ns, _EVEN_PERIOD_NS)
         self.due_ns = now_ns

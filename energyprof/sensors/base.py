@@ -36,6 +36,8 @@ class Reading:
             and resets so that it never falls. NaN where reading this channel failed and others did not.
         sensor_time_ns: the sensor's own wall-clock time stamp (Unix epoch) of this value, or None.
         gap: True where continuity was lost since the reading before (counter reset, driver reload).
+        logged: True where ``sensor_time_ns`` is from the sensor's own log; one call may then give several
+            values of the channel, oldest first.
         reason: why, in words, where ``gap`` is True or ``value`` is NaN; the sampler counts it as a problem.
     """
 
@@ -43,6 +45,7 @@ class Reading:
     value: float
     sensor_time_ns: int | None = None
     gap: bool = False
+    logged: bool = False
     reason: str | None = None
 
 

@@ -13,6 +13,7 @@ from energyprof.record.trace import ChannelKind
 from energyprof.sensors.base import ChannelSpec, Reading
 from energyprof.sensors.energy_counter import EnergyCounter
 from energyprof.sensors.nvml_device import NvmlDevice
+from energyprof.sensors.nvml_history import PowerHistory
 from energyprof.sensors.nvml_library import DriverReloaded, NvmlLibrary
 from energyprof.sensors.nvml_readout import RawValue, Readout, find_readout
 
@@ -23,13 +24,12 @@ _NAMES: Final = {
     ChannelKind.POWER_INSTANT: ("power", "W"),
     ChannelKind.POWER_AVERAGE: ("power_average", "W"),
 }
+_POLLED_NS: Final = 50_000_000  # a faster sensor is not polled at each of its refreshes
 _LIMIT_MARGIN: Final = 1.2  # how far above its limit a card is taken to go at most
 
 
 class NvmlSensor:
     """Reads counter, instant power and 1 s average of one device, in one call where the driver can."""
-
-    edges = True
 
     def __init__(self, library: NvmlLibrary, device: NvmlDevice, domain: str, clock: Clock) -> None:
         """Find out what the device answers; holds ``library`` until closed.
@@ -49,6 +49,8 @@ class NvmlSensor:
         self._device, self._clock, self._domain = device, clock, domain
         self._handle: Any = device.handle
         self._stale = False
+        self._history = self._find_history(library)
+        self.edges = self._history is None
         self.refresh_ns = device.traits.refresh_ns
         self._counter = EnergyCounter(self.refresh_ns, ceiling_w=_ceiling_w(device))
         self._channel = {q.kind: f"{domain}/{_NAMES[q.kind][0]}" for q in self._readout.measurands}
@@ -71,6 +73,8 @@ class NvmlSensor:
         if self._stale:
             self._reconnect(library)
         try:
+            if self._history is not None:
+                return self._logged(self._history)
             values = self._readout.read(self._handle)
         except DriverReloaded:
             self._stale = True
@@ -85,6 +89,22 @@ class NvmlSensor:
         library, self._library = self._library, None
         if library is not None:
             library.close()
+
+    def _find_history(self, library: NvmlLibrary) -> PowerHistory | None:
+        """Return the driver's log where readings come too fast to be polled and there is no counter."""
+        kinds = {measurand.kind for measurand in self._readout.measurands}
+        fast = self._device.traits.refresh_ns < _POLLED_NS
+        if not fast or ChannelKind.ENERGY in kinds or ChannelKind.POWER_INSTANT not in kinds:
+            return None
+        history = PowerHistory(library, self._clock)
+        return history if history.usable(self._handle) else None
+
+    def _logged(self, history: PowerHistory) -> list[Reading]:
+        channel = self._channel[ChannelKind.POWER_INSTANT]
+        return [
+            Reading(channel, power_mw / 1e3, stamp_ns, logged=True)
+            for stamp_ns, power_mw in history.read(self._handle)
+        ]
 
     def _readings(self, values: Sequence[RawValue]) -> list[Reading]:
         power_w = max(
@@ -102,7 +122,7 @@ class NvmlSensor:
                 counted = self._counter.take(value.value, self._clock.now_ns(), power_w)
                 if counted.energy_j is not None:
                     readings.append(
-                        Reading(channel, counted.energy_j, value.stamp_ns, counted.gap, counted.reason)
+                        Reading(channel, counted.energy_j, value.stamp_ns, counted.gap, reason=counted.reason)
                     )
         return readings
 
