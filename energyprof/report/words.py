@@ -23,7 +23,9 @@ __all__ = [
     "percent",
     "phase_share",
     "plain",
+    "printable",
     "quantity_text",
+    "range_text",
     "setting_text",
     "worst_source",
 ]
@@ -40,7 +42,7 @@ PROVENANCE_GLYPH: Final[Mapping[Provenance, str]] = {
 PROVENANCE_MEANING: Final[Mapping[Provenance, str]] = {
     Provenance.COUNTER: "read from a hardware energy counter; the bounds are guaranteed",
     Provenance.SAMPLED: "power readings, integrated over time; the bounds are guaranteed",
-    Provenance.ESTIMATED: "a model (utilisation times rated power), not a measurement; bounds are the model's",
+    Provenance.ESTIMATED: "a model (utilisation times rated power), no measurement; bounds are the model's",
     Provenance.MISSING: "not known; it is in no total",
 }
 
@@ -67,6 +69,17 @@ def bounds_text(quantity: Quantity, render: Callable[[float], str] = format_ener
         return ""
     low, high = render(quantity.low), render(quantity.high)
     return f"between {low} and {high}" if low != high else "bounds closer than the digits shown"
+
+
+def range_text(quantity: Quantity, render: Callable[[float], str] = format_energy) -> str:
+    """Render the bounds briefly: ``1.82 to 1.85 kJ``; empty where there are none or rounding hides them."""
+    if quantity.low is None or quantity.high is None:
+        return ""
+    low, high = render(quantity.low), render(quantity.high)
+    if low == high:
+        return ""
+    same_unit = low.rpartition(" ")[2] == high.rpartition(" ")[2]
+    return f"{low.rpartition(' ')[0] if same_unit else low} to {high}"
 
 
 def half_width(quantity: Quantity) -> float | None:
@@ -120,6 +133,12 @@ def phase_share(rows: list[LedgerRow], phase: str) -> float | None:
     total = sum(row.energy_j.value or 0.0 for row in rows)
     part = sum(row.energy_j.value or 0.0 for row in rows if row.phase == phase)
     return part / total if total > 0 else None
+
+
+def printable(text: str, longest: int = 200) -> str:
+    """Make a text safe for a terminal line: no control or direction characters, cut if it is long."""
+    kept = "".join(c if c.isprintable() else " " for c in text[: 4 * longest])
+    return kept if len(kept) <= longest else f"{kept[: longest - 1]}…"
 
 
 def setting_text(value: Any) -> str:

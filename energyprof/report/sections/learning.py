@@ -32,8 +32,8 @@ def section(view: RunView) -> Section:
         key="learning",
         short="Learning",
         title="Learning against energy",
-        about="What each gain in accuracy cost: figures at the end of every epoch, over the joules drawn until "
-        "then.",
+        about="What each gain in accuracy cost: figures at the end of every epoch, over the joules "
+        "drawn until then.",
         body=body,
     )
 

@@ -136,9 +136,9 @@ def _method(report: Report) -> list[str]:
     text = []
     if Provenance.COUNTER in sources:
         text.append(
-            "Energy of a window is the difference of the energy counter at its ends. Between two refreshes of "
-            "the counter the energy is bounded by the device's least and greatest power; the bounds include "
-            "the time by which each refresh may have been seen late."
+            "Energy of a window is the difference of the energy counter at its ends. Between two refreshes "
+            "of the counter the energy is bounded by the device's least and greatest power; the bounds "
+            "include the time by which each refresh may have been seen late."
         )
     if Provenance.SAMPLED in sources:
         text.append(
@@ -152,8 +152,8 @@ def _method(report: Report) -> list[str]:
         )
     if report.steps.method == "modelled":
         text.append(
-            "Energy of a step shorter than the sensor's refresh comes from a regression: each refresh interval "
-            "is one equation in the watts of each phase. The steps add up to the total."
+            "Energy of a step shorter than the sensor's refresh comes from a regression: each refresh "
+            "interval is one equation in the watts of each phase. The steps add up to the total."
         )
     if report.cross_check.condition_number is not None:
         text.append(f"Condition number of that regression: {plain(report.cross_check.condition_number, 3)}.")

@@ -35,8 +35,8 @@ def section(view: RunView) -> Section:
         key="timeline",
         short="Timeline",
         title="Timeline",
-        about="One clock for everything. Drag across any chart to zoom: all follow, and the joules of the range "
-        "are printed above.",
+        about="One clock for everything. Drag across any chart to zoom: all follow, and the joules "
+        "of the range are printed above.",
         body=body,
     )
 
