@@ -3,10 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-__all__ = ["EXAMPLE", "compare"]
+from energyprof.cli.options import JsonOption, OutOption
 
-EXAMPLE = "Example:  energyprof compare 20261120-15 20261120-16 --html compare.html"
+if TYPE_CHECKING:
+    from energyprof.record.model import Report
+
+__all__ = ["EXAMPLE", "compare", "read_runs"]
+
+EXAMPLE = (
+    "Example:  energyprof compare reports/2026* --target 'validation_accuracy>=0.97' --html compare.html"
+)
+
+
+def compare(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Run folders, report.json files or ids.")
+    ],
+    out: OutOption = Path("reports"),
+    reference: Annotated[str | None, typer.Option(help="The arm that ratios are against.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="What counts as learned: 'validation_accuracy>=0.97'.")
+    ] = None,
+    margin: Annotated[str, typer.Option(help="What counts as equal.")] = "5%",
+    html: Annotated[Path | None, typer.Option(help="Write the comparison as a page.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print a LaTeX table.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare runs: which may be compared at all, what each took, and the ratios with their intervals."""
+    from energyprof.analysis.comparison import compare as compare_reports
+    from energyprof.analysis.reaching import parse_target
+    from energyprof.cli.rendering import show_comparison
+    from energyprof.units import parse_quantity
+
+    comparison = compare_reports(
+        read_runs(runs, out),
+        reference=reference,
+        target=parse_target(target) if target else None,
+        margin=parse_quantity(margin, "fraction"),
+    )
+    show_comparison(comparison, html=html, markdown=markdown, latex=latex, as_json=as_json)
+
+
+def read_runs(references: list[str], out: Path) -> list[Report]:
+    """Read the reports of the runs that a person named."""
+    from energyprof.record.schema import read_report
+    from energyprof.record.store import REPORT_JSON, find_run
+
+    return [read_report(find_run(reference, out) / REPORT_JSON) for reference in references]

@@ -1,4 +1,4 @@
-"""What this machine can measure: gathered by reading every sensor for a moment, shown for people or as JSON."""
+"""What this machine can measure: found by reading every sensor for a moment, shown for people or as JSON."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
+from energyprof.cli.options import JsonOption
+
 __all__ = ["app"]
 
 app = typer.Typer(help="List what there is to choose from.", no_args_is_help=True)
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.command("algos", epilog="Example:  energyprof list algos --settings mf")

@@ -7,14 +7,11 @@ from typing import Annotated
 
 import typer
 
+from energyprof.cli.options import OutOption, RunArgument
+
 __all__ = ["app"]
 
 app = typer.Typer(help="Open, build and index the pages of runs.", no_args_is_help=True)
-
-RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run folder, its report.json, a unique id prefix, or 'last'.")
-]
-OutOption = Annotated[Path, typer.Option("--out", help="The folder of all runs.")]
 
 
 @app.command("open", epilog="Example:  energyprof report open last")

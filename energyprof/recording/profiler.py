@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from types import FrameType, TracebackType
 from typing import Any, Final, Literal, TypeVar
 
@@ -45,6 +46,7 @@ T = TypeVar("T")
 _ENVIRONMENT_FIELDS: Final = ("device", "threads", "flush_denormal")
 _WORKLOAD_FIELDS: Final = tuple(field.name for field in fields(Workload))
 _NO_PHASE: Final = nullcontext()
+_LONGEST_DITHER_S: Final = 0.1
 
 
 class Profiler:
@@ -63,6 +65,9 @@ class Profiler:
         html: whether to write ``report.html`` beside ``report.json``.
         cuda: how marks are timed on a GPU: ``events`` (CUDA events, no waiting in the loop), ``sync`` (it
             is synchronised with at every mark: exact, slow), ``off``; None: events where CUDA is used.
+        dither_every: insert a short random wait every so many steps, 0 for none. Steps of constant length can
+            lock to a sensor's refresh, and phases are then not told apart; a wait of up to a refresh breaks
+            the lock. Its cost is the phase ``<phase>/data/dither`` in the ledger.
         sensors: what to read; None for all that this machine has.
         clock: the clock; None for the machine's own.
         command: the command line, for the record; None for this process's own.
@@ -79,13 +84,17 @@ class Profiler:
         idle_s: float = 0.0,
         html: bool = True,
         cuda: Literal["events", "sync", "off"] | None = None,
+        dither_every: int = 0,
         sensors: Sequence[Sensor] | None = None,
         clock: Clock | None = None,
         command: str | None = None,
     ) -> None:
         if not 0 <= idle_s < 3600:
             raise UsageError(f"idle_s is {idle_s}: give seconds between 0 and 3600")
+        if dither_every < 0:
+            raise UsageError(f"dither_every is {dither_every}: give a number of steps, or 0 for none")
         self.name = name
+        self._dither_every = dither_every
         self._out = Path(out)
         self._country, self._intensity = country, intensity_g_per_kwh
         self._idle_s, self._html, self._cuda = idle_s, html, cuda
@@ -212,7 +221,19 @@ class Profiler:
                 self._samples_seen += size[0] * (count - 1) + (size[0] if last is None else last)
                 recorder.log({"samples": float(self._samples_seen)})
 
-        return recorder.marks.steps(iterable, phase, begun, ended)
+        source = self._dithered(iterable) if self._dither_every else iterable
+        return recorder.marks.steps(source, phase, begun, ended)
+
+    def _dithered(self, iterable: Iterable[T]) -> Iterator[T]:
+        """Yield with a random wait of up to a refresh of the slowest sensor every so many items."""
+        longest_s = max((info.refresh_s or 0.0 for info in self._active().sensor_infos()), default=0.0)
+        shift = Random(0)
+        for count, item in enumerate(iterable, 1):
+            if count % self._dither_every == 0:
+                with self.phase("dither"):
+                    wait_ns = int(shift.random() * min(longest_s, _LONGEST_DITHER_S) * 1e9)
+                    self._clock.sleep_until_ns(self._clock.now_ns() + wait_ns)
+            yield item
 
     def phase(self, name: str) -> AbstractContextManager[object]:
         """Name what happens inside ``with prof.phase("forward")``; phases nest.

@@ -1,0 +1,32 @@
+"""``energyprof restop``: energy, time and accuracy as if another stopping rule had been applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from energyprof.cli.options import JsonOption, OutOption
+
+__all__ = ["EXAMPLE", "restop"]
+
+EXAMPLE = "Example:  energyprof restop last --patience 4 --min-delta 0.001"
+
+
+def restop(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders, report.json files or ids.")],
+    patience: Annotated[int, typer.Option(min=1, help="Epochs without improvement before it stops.")],
+    min_delta: Annotated[float, typer.Option(min=0, help="What counts as an improvement.")] = 0.0,
+    metric: Annotated[str | None, typer.Option(help="What is watched; default: the validation loss.")] = None,
+    out: OutOption = Path("reports"),
+    as_json: JsonOption = False,
+) -> None:
+    """Apply another stopping rule to runs that are over, from their stored epochs."""
+    from energyprof.analysis.restopping import StoppingRule
+    from energyprof.analysis.restopping import restop as restop_report
+    from energyprof.cli.compare import read_runs
+    from energyprof.cli.rendering import show_restopped
+
+    rule = StoppingRule(patience=patience, min_delta=min_delta, metric=metric)
+    show_restopped([restop_report(report, rule) for report in read_runs(runs, out)], as_json=as_json)

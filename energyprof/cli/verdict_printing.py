@@ -1,0 +1,70 @@
+"""A verdict on the screen and in files: stdout is the result, a file named ``-`` is stdout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from energyprof.errors import OutputError
+from energyprof.gate.outputs import RENDERERS
+from energyprof.gate.outputs.terminal import render_terminal
+from energyprof.gate.session import shown_path, write_outputs
+from energyprof.gate.verdict import Verdict
+
+__all__ = ["print_lint", "print_verdict"]
+
+
+def print_verdict(
+    verdict: Verdict, files: Mapping[str, Path | None], *, github: bool = False, quiet: bool = False
+) -> int:
+    """Print a verdict, write its files, and return its exit code.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    to_stdout = [form for form, path in files.items() if path is not None and str(path) == "-"]
+    text = _terminal(verdict, quiet, sys.stderr if to_stdout else sys.stdout)
+    print(text, end="", file=sys.stderr if to_stdout else sys.stdout)
+    write_outputs(verdict, {form: path for form, path in files.items() if form not in to_stdout})
+    for form in to_stdout:
+        print(RENDERERS[form](verdict), end="")
+    if github:
+        _tell_github(verdict)
+    return verdict.exit_code
+
+
+def print_lint(config: Path | None) -> int:
+    """Print what a budget file's review found, and return the exit code."""
+    from energyprof.gate.budget_file import budget_text, find_budget_file
+    from energyprof.gate.lint import lint_budgets
+
+    path = find_budget_file(Path()) if config is None else config
+    name = shown_path(path)
+    found = lint_budgets(budget_text(path, name), name, path.parent)
+    for problem in found.errors:
+        print(f"error: {problem}")
+    for problem in found.warnings:
+        print(f"warning: {problem}")
+    print(f"{name}: {len(found.errors)} errors, {len(found.warnings)} warnings")
+    return 2 if found.errors else 0
+
+
+def _terminal(verdict: Verdict, quiet: bool, stream: object) -> str:
+    if quiet:
+        return verdict.sentence + "\n"
+    colour = bool(getattr(stream, "isatty", lambda: False)()) and "NO_COLOR" not in os.environ
+    return render_terminal(verdict, colour, min(shutil.get_terminal_size((100, 24)).columns, 120))
+
+
+def _tell_github(verdict: Verdict) -> None:
+    print(RENDERERS["github"](verdict), end="")
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        try:
+            with open(summary, "a", encoding="utf-8") as file:
+                file.write(RENDERERS["markdown"](verdict))
+        except OSError as error:
+            raise OutputError(f"cannot write the step summary: {error.strerror}") from error
