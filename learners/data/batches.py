@@ -6,7 +6,6 @@ loader does.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -18,8 +17,9 @@ from energyprof.errors import UsageError
 from learners.base import Batch
 from learners.data.augmentation import CropAndFlip
 from learners.data.dataset import Dataset, Images, Labels
+from learners.data.seed import derived_seed
 
-__all__ = ["InputScale", "ResidentData", "TrainingBatches", "derived_seed"]
+__all__ = ["InputScale", "ResidentData", "TrainingBatches"]
 
 InputScale = Literal["normalised", "unit"]
 
@@ -117,9 +117,3 @@ class TrainingBatches:
         variants = self._augmentation.draw(len(self) * self.batch_size, generator)
         for batch, variant in zip(batches, torch.split(variants, self.batch_size), strict=True):
             yield Batch(self._augmentation.apply(batch.x, variant), batch.y)
-
-
-def derived_seed(seed: int, purpose: str, number: int = 0) -> int:
-    """Return a seed of 63 bits for one purpose, so that no two purposes draw the same numbers."""
-    text = f"{seed}/{purpose}/{number}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from learners.data.datasets import DATASETS, DatasetEntry
 from learners.data.idx import IDX_FILES
 from learners.data.publication import Publication
-from learners.data.registry import DATASETS, DatasetEntry
 
 COUNTS = (20, 10)
 

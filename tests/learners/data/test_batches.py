@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from energyprof.errors import UsageError
 from learners.data.augmentation import CropAndFlip
-from learners.data.batches import ResidentData, TrainingBatches, derived_seed
-from learners.data.registry import load
+from learners.data.batches import ResidentData, TrainingBatches
+from learners.data.datasets import load
+from learners.data.seed import derived_seed
 
 
 def numbered(count: int, shape: tuple[int, int, int] = (1, 2, 2)) -> ResidentData:

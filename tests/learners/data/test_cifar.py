@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from energyprof.errors import DataError
-from learners.data.registry import DatasetEntry, read
+from learners.data.datasets import DatasetEntry, read
 
 WriteArchive = Callable[[Path, str], Path]
 

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from energyprof.errors import DataError
+from learners.data.datasets import DatasetEntry, read
 from learners.data.idx import IDX_FILES, parse_idx
-from learners.data.registry import DatasetEntry, read
 
 IMAGES, LABELS = IDX_FILES[:2]
 

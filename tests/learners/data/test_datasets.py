@@ -12,8 +12,8 @@ import pytest
 from energyprof.errors import DataError, UnknownName
 from learners.data import download
 from learners.data.dataset import measure_pixels
+from learners.data.datasets import DATASETS, DatasetEntry, entry, load, read
 from learners.data.digits import read_digits
-from learners.data.registry import DATASETS, DatasetEntry, entry, load, read
 
 DATA = os.environ.get("ENERGYPROF_DATA")
 needs_data = [

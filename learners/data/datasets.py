@@ -59,6 +59,16 @@ class DatasetEntry:
     source: str
     licence: str
 
+    @property
+    def summary(self) -> str:
+        """Return one line: how many images of what size, and whose."""
+        channels, height, width = self.shape
+        colour = "colour " if channels == 3 else ""
+        return (
+            f"{sum(self.counts):,} {colour}images {height}x{width}, {self.classes} classes, "
+            f"{self.counts[1]:,} of them to test on; {self.source}"
+        )
+
 
 def entry(name: str) -> DatasetEntry:
     """Return one data set's entry.
