@@ -38,7 +38,7 @@ def check(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the sentence.")] = False,
     out: Annotated[Path, typer.Option(help="The folder of all runs.")] = Path("reports"),
 ) -> None:
-    """Judge runs by the energy budgets of this folder. Exit 0, or 1 failed, 2 usage, 3 undecided, 4 invalid."""
+    """Judge runs by energy budgets. Exit 0; 1 failed, 2 usage, 3 undecided and strict, 4 invalid."""
     from energyprof.cli.verdict_printing import print_lint, print_verdict
     from energyprof.gate.session import CheckRequest, run_check
 

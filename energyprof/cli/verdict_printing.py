@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from energyprof.errors import OutputError
@@ -14,7 +15,7 @@ from energyprof.gate.outputs.terminal import render_terminal
 from energyprof.gate.session import shown_path, write_outputs
 from energyprof.gate.verdict import Verdict
 
-__all__ = ["print_lint", "print_verdict"]
+__all__ = ["new_sitting_folder", "print_lint", "print_progress", "print_verdict"]
 
 
 def print_verdict(
@@ -68,3 +69,13 @@ def _tell_github(verdict: Verdict) -> None:
                 file.write(RENDERERS["markdown"](verdict))
         except OSError as error:
             raise OutputError(f"cannot write the step summary: {error.strerror}") from error
+
+
+def new_sitting_folder() -> Path:
+    """Return the folder of a sitting that begins now."""
+    return Path("reports") / f"ab-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+
+
+def print_progress(quiet: bool) -> Callable[[str], None]:
+    """Return what tells a line on stderr, or nothing."""
+    return (lambda _line: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))

@@ -1,0 +1,78 @@
+"""Where a budget's baseline lies: in the file its template names, or in what ``--baseline`` names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from energyprof.errors import ConfigError
+from energyprof.gate.baseline import Baseline, baseline_path, read_baseline
+from energyprof.gate.budget import Budget
+from energyprof.gate.case import Base
+from energyprof.gate.observation import GateRun, Observation, labels, observe
+from energyprof.gate.promotion import base_from
+from energyprof.gate.sides import select_runs
+
+__all__ = ["Shelf", "shelf_path"]
+
+
+class Shelf:
+    """Finds what a budget's runs are held against.
+
+    Args:
+        folder: of the budget file; templates are relative to it.
+        runs: the runs that are checked; their labels fill the templates.
+        given: a baseline to be used instead of the stored one, by the budget it was promoted for.
+        given_runs: runs to be used instead.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        runs: Sequence[GateRun],
+        given: tuple[Baseline, str] | None = None,
+        given_runs: Sequence[GateRun] = (),
+    ) -> None:
+        self._folder, self._runs = folder, runs
+        self._given, self._given_runs = given, given_runs
+
+    def base(self, budget: Budget, head: Sequence[Observation]) -> Base:
+        """Return the other side of a budget.
+
+        Raises:
+            ConfigError: a file is there and is no baseline of this budget.
+        """
+        if not budget.is_relative:
+            return Base()
+        if self._given_runs:
+            chosen = select_runs(budget, self._given_runs)
+            missing = None if chosen else "none of the runs given as baseline matches this budget"
+            return Base(runs=tuple(observe(run, budget) for run in chosen), missing=missing)
+        if self._given is not None and self._given[0].budget == budget.name:
+            return base_from(*self._given)
+        return self._stored(budget, head)
+
+    def _stored(self, budget: Budget, head: Sequence[Observation]) -> Base:
+        if budget.baseline is None:
+            return Base(missing=f"no baseline: name a file with  baseline = ...  and {_how_to(budget)}")
+        path = shelf_path(budget, self._runs)
+        if path is None or not (self._folder / path).is_file():
+            return Base(missing=f"no baseline at {path or budget.baseline}: {_how_to(budget)}")
+        baseline = read_baseline(self._folder / path, path)
+        if baseline.budget != budget.name:
+            raise ConfigError(
+                f"baseline {path} was promoted for budget '{baseline.budget}', not for '{budget.name}'"
+            )
+        return base_from(baseline, path)
+
+
+def shelf_path(budget: Budget, runs: Sequence[GateRun]) -> str | None:
+    """Return the path of a budget's baseline for these runs; None where no run tells the labels."""
+    chosen = select_runs(budget, runs)
+    if budget.baseline is None or not chosen:
+        return None
+    return baseline_path(budget.baseline, budget.name, labels(chosen[0].report))
+
+
+def _how_to(budget: Budget) -> str:
+    return f"promote one with  energyprof baseline promote --budget {budget.name} --reason WHY RUN..."

@@ -1,0 +1,169 @@
+"""What a team allows: budgets, their limits and the policies that go with them. Data only.
+
+:mod:`energyprof.gate.budget_file` reads them from TOML; the pytest plugin and ``ab --margin`` make them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from energyprof.gate.metric import Metric
+from energyprof.gate.target import Target
+
+__all__ = [
+    "BUDGET_SCHEMA",
+    "QUALITY_FLAGS",
+    "Budget",
+    "BudgetBook",
+    "Level",
+    "Limit",
+    "LimitKind",
+    "MetricBudget",
+    "Policies",
+    "Policy",
+]
+
+BUDGET_SCHEMA: Final = "energyprof.budget/1"
+
+#: Flags for which a run is set aside: declared here, before anyone has seen its figures.
+QUALITY_FLAGS: Final = ("throttled", "foreign-process", "sampling-gap", "counter-reset")
+
+
+class Level(StrEnum):
+    """What breaking a rule does."""
+
+    OFF = "off"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class Policy(StrEnum):
+    """What not being able to tell does."""
+
+    PASS = "pass"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class LimitKind(StrEnum):
+    """The four limits that a metric can have."""
+
+    MAX = "max"
+    MIN = "min"
+    MAX_INCREASE = "max_increase"
+    MAX_DECREASE = "max_decrease"
+
+    @property
+    def is_relative(self) -> bool:
+        """Tell whether it needs a baseline."""
+        return self in (LimitKind.MAX_INCREASE, LimitKind.MAX_DECREASE)
+
+    @property
+    def is_upper(self) -> bool:
+        """Tell whether it limits from above."""
+        return self in (LimitKind.MAX, LimitKind.MAX_INCREASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """One limit.
+
+    Attributes:
+        value: in the metric's canonical unit; for relative limits a fraction, or percentage points for
+            accuracies.
+        text: as it was written: ``1.8 kJ``, ``5%``.
+        line: of the budget file, or None.
+    """
+
+    kind: LimitKind
+    value: float
+    text: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricBudget:
+    """The limits of one metric.
+
+    Attributes:
+        guard: whether it stands under ``quality`` and so is judged first.
+        primary: whether it is the budget's one metric judged at the full level.
+        deterministic: compared exactly, one run is enough.
+    """
+
+    metric: Metric
+    limits: tuple[Limit, ...]
+    level: Level
+    guard: bool = False
+    primary: bool = False
+    deterministic: bool = False
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """How strictly a budget is judged, see ``[defaults]``."""
+
+    level: Level = Level.ERROR
+    alpha: float = 0.05
+    looks: tuple[int, ...] = (3, 5, 8)
+    guard_band: float = 0.10
+    on_inconclusive: Policy = Policy.WARN
+    on_missing_baseline: Policy = Policy.WARN
+    on_missing_metric: Policy = Policy.ERROR
+    on_incomparable: Policy = Policy.ERROR
+    exclude_flags: tuple[str, ...] = QUALITY_FLAGS
+
+    @property
+    def look_alpha(self) -> float:
+        """Return the level of each planned look.
+
+        Half the level for one or two extra looks at 3, 5, 8 (4.7 % overall at the margin, by simulation), an
+        equal share of it (Bonferroni) for any other plan.
+        """
+        if len(self.looks) == 1:
+            return self.alpha
+        return self.alpha / 2 if self.looks == (3, 5, 8) else self.alpha / len(self.looks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """One budget: which runs, which baseline, which limits.
+
+    Attributes:
+        select: what a run's labels must be; a list means any of them.
+        baseline: path of the promoted runs, with ``{budget}`` and labels such as ``{device}`` filled in.
+        unguarded: why it has no quality guard, where it has none.
+    """
+
+    name: str
+    why: str = ""
+    select: Mapping[str, Any] = field(default_factory=dict)
+    baseline: str | None = None
+    target: Target | None = None
+    metrics: tuple[MetricBudget, ...] = ()
+    policies: Policies = field(default_factory=Policies)
+    unguarded: str | None = None
+    line: int | None = None
+
+    @property
+    def is_relative(self) -> bool:
+        """Tell whether any limit needs a baseline."""
+        return any(limit.kind.is_relative for entry in self.metrics for limit in entry.limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetBook:
+    """All budgets of a file.
+
+    Attributes:
+        file: what to call it in messages and annotations: relative, never absolute; None for none.
+        noise: device -> metric -> standard deviation of log means between sittings, as calibrated.
+    """
+
+    budgets: tuple[Budget, ...]
+    file: str | None = None
+    noise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

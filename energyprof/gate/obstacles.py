@@ -1,0 +1,79 @@
+"""What stands in the way of judging a limit at all; looked for before any statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from energyprof.gate.budget import Limit, MetricBudget
+from energyprof.gate.case import Case
+from energyprof.gate.judgement import Finding
+from energyprof.gate.metric import TARGET_METRICS
+from energyprof.gate.observation import Observation
+from energyprof.gate.verdict import Outcome, Reason
+
+__all__ = ["find_obstacle"]
+
+
+def find_obstacle(case: Case, entry: MetricBudget, limit: Limit) -> Finding | None:
+    """Return why a limit cannot be judged at all, or None; the first reason that a reader must mend."""
+    metric, relative = entry.metric, limit.kind.is_relative
+    if not case.head.kept and not case.head.excluded:
+        wanted = ", ".join(f"{key} = {value}" for key, value in case.budget.select.items()) or "anything"
+        return _invalid(Reason.MISSING_RUNS, f"no run matches this budget (it selects {wanted})")
+    if case.head.unfit is not None:
+        return _invalid(Reason.UNFIT_RUNS, case.head.unfit)
+    if relative:
+        obstacle = _base_obstacle(case, entry)
+        if obstacle is not None:
+            return obstacle
+    differing = case.refusals(metric, entry.deterministic, relative)
+    if differing:
+        return _invalid(Reason.INCOMPARABLE, "not comparable: " + "; ".join(map(str, differing[:3])))
+    sides = (("head", case.head.kept), ("base", case.base.kept))
+    for name, runs in sides if relative else sides[:1]:
+        obstacle = _value_obstacle(case, entry, name, runs)
+        if obstacle is not None:
+            return obstacle
+    return None
+
+
+def _base_obstacle(case: Case, entry: MetricBudget) -> Finding | None:
+    if case.given.missing is not None:
+        return _invalid(Reason.MISSING_BASELINE, case.given.missing)
+    if case.shared:
+        return _invalid(
+            Reason.SAME_RUN, f"the same run stands on both sides ({case.shared[0]}): compare new runs with it"
+        )
+    if case.base.unfit is not None:
+        return _invalid(Reason.UNFIT_RUNS, case.base.unfit)
+    if (
+        entry.metric.name in TARGET_METRICS
+        and case.given.promoted
+        and case.given.target != case.budget.target
+    ):
+        return _invalid(
+            Reason.INCOMPARABLE, "not comparable: the baseline was promoted with another target; promote anew"
+        )
+    return None
+
+
+def _value_obstacle(
+    case: Case, entry: MetricBudget, side: str, runs: Sequence[Observation]
+) -> Finding | None:
+    metric = entry.metric
+    for run in runs:
+        value = run.value(metric.name)
+        if value is None:
+            reason = Reason.MISSING_METRIC if side == "head" else Reason.MISSING_BASELINE
+            return _invalid(reason, f"{side} run {run.id} has no {metric.name} ({metric.meaning})")
+        if metric.is_accuracy and not 0 <= value <= 1:
+            return _invalid(Reason.UNFIT_VALUES, f"{side} run {run.id} has an accuracy of {value:g}")
+        if metric.log and not value > 0:
+            return _invalid(
+                Reason.UNFIT_VALUES, f"{side} run {run.id} has {metric.name} {value:g}: it must be above zero"
+            )
+    return None
+
+
+def _invalid(reason: Reason, because: str) -> Finding:
+    return Finding(outcome=Outcome.INVALID, reason=reason, because=because)

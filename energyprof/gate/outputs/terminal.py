@@ -1,0 +1,71 @@
+"""A verdict for the terminal: the sentence first, then a line a rule, worst things in words and colour."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Final
+
+from energyprof.gate.verdict import BudgetVerdict, Effect, Outcome, RuleVerdict, Verdict
+
+__all__ = ["render_terminal", "rule_word"]
+
+_COLOURS: Final = {Effect.OK: "32", Effect.WARN: "33", Effect.ERROR: "31"}
+_INDENT: Final = " " * 15
+
+
+def render_terminal(verdict: Verdict, colour: bool = False, width: int = 100) -> str:
+    """Return the verdict as text for people.
+
+    Args:
+        verdict: what was decided.
+        colour: whether to add ANSI colours; every colour stands beside a word that says the same.
+        width: columns.
+    """
+    return "\n".join(_lines(verdict, colour, width)) + "\n"
+
+
+def rule_word(rule: RuleVerdict) -> str:
+    """Return the word for a rule: its outcome, in capitals where it reaches the exit code."""
+    if rule.outcome is Outcome.PASS:
+        return "improved" if rule.improved else "pass"
+    if rule.effect is Effect.ERROR:
+        return rule.outcome.upper()
+    return f"warn: {rule.outcome}" if rule.outcome is Outcome.FAIL else rule.outcome.value
+
+
+def _lines(verdict: Verdict, colour: bool, width: int) -> Iterator[str]:
+    effect = Effect.ERROR if verdict.exit_code else Effect.OK
+    yield from textwrap.wrap(verdict.sentence, width) if not colour else [_paint(verdict.sentence, effect)]
+    for budget in verdict.budgets:
+        yield ""
+        yield from _budget_lines(budget, colour, width)
+    for warning in verdict.warnings:
+        yield ""
+        yield from textwrap.wrap(f"note: {warning}", width, subsequent_indent="      ")
+
+
+def _budget_lines(budget: BudgetVerdict, colour: bool, width: int) -> Iterator[str]:
+    held = f" against {budget.baseline}" if budget.baseline else ""
+    yield f"{budget.name} - {_count(len(budget.head_runs), 'run')}{held}"
+    for rule in budget.rules:
+        word = rule_word(rule)
+        shown = _paint(word, rule.effect) if colour else word
+        padding = " " * max(1, 13 - len(word))
+        text = textwrap.wrap(rule.message, width - len(_INDENT))
+        yield f"  {shown}{padding}{rule.name}"
+        yield from (f"{_INDENT}{line}" for line in text)
+    for note in budget.excluded:
+        yield f"  excluded     {note.side} run {note.id}: {note.why}"
+    for warning in budget.warnings:
+        yield from textwrap.wrap(
+            f"  note         {warning}", width, subsequent_indent=_INDENT, drop_whitespace=True
+        )
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _paint(text: str, effect: Effect) -> str:
+    return f"\x1b[{_COLOURS[effect]}m{text}\x1b[0m"
