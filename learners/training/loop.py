@@ -1,0 +1,183 @@
+"""The only training loop: epochs, stopping, evaluation and checkpoints of every learner.
+
+In the ledger each stage of a learner is a phase (``train`` where there is only one), with ``<stage>/data``
+and the learner's own phases below it; evaluations and copies of weights are the phases ``evaluate`` and
+``checkpoint``, outside of every stage. Inside a step nothing waits for the device.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from energyprof.errors import TrainingFailed
+from learners.base import Learner, Stage, silent_phase
+from learners.training.checkpoint import BestWeights
+from learners.training.finiteness import CHECK_EVERY, FiniteWatch
+from learners.training.listener import Listener, SilentListener
+from learners.training.meter import Meter
+from learners.training.outcome import EpochOutcome, Outcome, StageOutcome
+from learners.training.protocol import Protocol
+from learners.training.stage_plan import plan_stages
+from learners.training.stopping import Patience
+from learners.training.task import Evaluation, Part, Task
+
+__all__ = ["train"]
+
+
+def train(
+    learner: Learner,
+    task: Task,
+    protocol: Protocol,
+    meter: Meter,
+    listener: Listener | None = None,
+) -> Outcome:
+    """Train a learner and evaluate it.
+
+    Args:
+        learner: not trained yet.
+        task: makes batches, on the learner's device, and evaluates.
+        protocol: how long, and what is kept.
+        meter: marks steps and phases; ``energyprof.Profiler``, inside its ``with`` block.
+        listener: told how it goes on.
+
+    Raises:
+        TrainingFailed: a loss is NaN or infinite.
+        UsageError: a budget that cannot be divided over the learner's stages.
+    """
+    return _Training(learner, task, protocol, meter, listener or SilentListener()).run()
+
+
+class _Training:
+    """One training, and where it stands."""
+
+    def __init__(
+        self, learner: Learner, task: Task, protocol: Protocol, meter: Meter, listener: Listener
+    ) -> None:
+        self._learner, self._task, self._protocol = learner, task, protocol
+        self._meter, self._listener = meter, listener
+        self._passes = 0
+
+    def run(self) -> Outcome:
+        plan = plan_stages(self._learner)
+        epochs = self._protocol.plan([stage.epochs for stage in plan])
+        self._listener.training_began(
+            tuple((stage.name, count) for stage, count in zip(plan, epochs, strict=True)),
+            self._task.steps_per_pass,
+        )
+        self._learner.phase = self._meter.phase
+        try:
+            ended = []
+            for stage, count in zip(self._learner.stages(), epochs, strict=True):
+                ended.append(self._stage(stage, count))
+            return self._finish(tuple(ended))
+        finally:
+            self._learner.phase = silent_phase
+
+    def _stage(self, stage: Stage, epochs: int) -> StageOutcome:
+        """Train one stage; its closing act follows when the next one is asked for."""
+        free = stage.epochs is None
+        patience = Patience(self._protocol.patience if free else None, self._protocol.min_delta)
+        best = BestWeights()
+        restore = free and self._protocol.restore_best
+        done = 0
+        for epoch in range(epochs):
+            with self._meter.epoch(epoch, stage=stage.name):
+                outcome = self._epoch(stage, epoch, epochs, patience)
+                if outcome.best and restore:
+                    with self._meter.phase("checkpoint"):
+                        best.keep(self._learner)
+            self._listener.epoch_ended(outcome)
+            done += 1
+            if patience.exhausted:
+                break
+        if restore and patience.best_epoch != done - 1:
+            with self._meter.phase("checkpoint"):
+                best.restore(self._learner)
+        return StageOutcome(
+            name=stage.name,
+            epochs=done,
+            steps=done * self._task.steps_per_pass,
+            best_epoch=patience.best_epoch,
+            ended_by="patience" if patience.exhausted else "budget",
+        )
+
+    def _epoch(self, stage: Stage, epoch: int, epochs: int, patience: Patience) -> EpochOutcome:
+        self._listener.epoch_began(stage.name, epoch)
+        self._learner.on_epoch(epoch, epochs)
+        train_loss = self._learn(stage, epoch)
+        validation, better = None, False
+        if (epoch + 1) % self._protocol.evaluate_every == 0 or epoch + 1 == epochs:
+            validation = self._evaluate("validation", stage)
+            self._meter.log(validation_loss=validation.loss, validation_accuracy=validation.accuracy)
+            if not math.isfinite(validation.loss):
+                raise _failure(
+                    "validation loss", validation.loss, stage.name, epoch, self._task.steps_per_pass
+                )
+            better = patience.improves(epoch, validation.loss)
+        return EpochOutcome(
+            stage=stage.name, index=epoch, train_loss=train_loss, validation=validation, best=better
+        )
+
+    def _learn(self, stage: Stage, epoch: int) -> float:
+        """Do the steps of one epoch; return the mean loss, read from the device once."""
+        totals: dict[str, Tensor] = {}  # sums over the steps, on the device
+        watch: FiniteWatch | None = None
+        samples, note = self._task.batch_size, self._listener.step_ended
+        batches = self._meter.steps(self._task.one_pass(self._passes), phase=stage.name, samples=samples)
+        for step, batch in enumerate(batches, 1):
+            for name, value in stage.step(batch).items():
+                if name in totals:
+                    totals[name].add_(value.detach())
+                else:
+                    totals[name] = value.detach().to(torch.float64, copy=True)
+            if step % CHECK_EVERY == 0:
+                watch = watch or FiniteWatch(totals["loss"].device)
+                watch.look(totals["loss"])
+                if watch.broken:
+                    raise self._failed(totals, stage, epoch, step)
+            note(step)
+        self._passes += 1
+        means = {f"train_{name}": float(total) / step for name, total in totals.items()}
+        self._meter.log(**means)
+        if not math.isfinite(means["train_loss"]):
+            raise _failure("training loss", means["train_loss"], stage.name, epoch, step)
+        return means["train_loss"]
+
+    def _evaluate(self, part: Part, stage: Stage | None = None) -> Evaluation:
+        self._listener.evaluation_began(part)
+        with self._meter.phase("evaluate"):
+            return self._task.evaluate(self._learner, part, stage.loss if stage is not None else None)
+
+    def _finish(self, stages: tuple[StageOutcome, ...]) -> Outcome:
+        """Evaluate the final weights: after restoring the best ones, and after every closing act."""
+        train, validation, test = (self._evaluate(part) for part in ("train", "validation", "test"))
+        self._meter.log(
+            train_accuracy=train.accuracy,
+            validation_loss=validation.loss,
+            validation_accuracy=validation.accuracy,
+            test_loss=test.loss,
+            test_accuracy=test.accuracy,
+        )
+        return Outcome(
+            stages=stages,
+            train=train,
+            validation=validation,
+            test=test,
+            samples=self._task.batch_size * sum(stage.steps for stage in stages),
+        )
+
+    def _failed(self, totals: dict[str, Tensor], stage: Stage, epoch: int, step: int) -> TrainingFailed:
+        """Log what is known of an epoch that cannot go on."""
+        loss = float(totals["loss"]) / step
+        self._meter.log(train_loss=loss)
+        return _failure("training loss", loss, stage.name, epoch, step)
+
+
+def _failure(what: str, value: float, stage: str, epoch: int, step: int) -> TrainingFailed:
+    return TrainingFailed(
+        f"the {what} is {value} in epoch {epoch + 1} of stage '{stage}', by step {step}: lower the learning "
+        "rate (--set lr=...) or look for values in the data that are not finite"
+    )

@@ -1,0 +1,153 @@
+"""Training memory by cause, seen by following every tensor that a step makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from learners.base import Batch, Learner
+from learners.training.stage_plan import LONGEST_WARM_UP, untrained_copy
+
+__all__ = ["LiveBytes", "StageMemory", "gradient_bytes", "measure_memory"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageMemory:
+    """What one stage holds at the fullest moment of a step, in bytes.
+
+    Attributes:
+        stage: its name.
+        parameters: all weights, of frozen layers too.
+        gradients: kept from step to step.
+        optimizer_state: moments and counters.
+        activations: whatever a step makes and lets go of again: activations, errors, temporary results.
+        other: buffers, the batch, and what else the learner keeps between steps.
+    """
+
+    stage: str
+    parameters: int
+    gradients: int
+    optimizer_state: int
+    activations: int
+    other: int
+
+    @property
+    def total(self) -> int:
+        """Return all of it."""
+        return self.parameters + self.gradients + self.optimizer_state + self.activations + self.other
+
+
+def measure_memory(learner: Learner, batch: Batch) -> tuple[StageMemory, ...]:
+    """Measure a step of each stage on a copy of the learner, which is left as it is.
+
+    Steps are taken until their peak no longer changes: the first makes gradients and optimizer state, a pipeline
+    fills up. Works alike for autograd and for rules that keep tensors in lists, on every device.
+
+    Args:
+        learner: not trained yet.
+        batch: one real batch.
+    """
+    rehearsal = untrained_copy(learner)
+    measured = []
+    with LiveBytes(rehearsal) as live:
+        for stage in rehearsal.stages():
+            for _ in range(LONGEST_WARM_UP):
+                before = live.peak_bytes
+                live.forget_peak()
+                stage.step(batch)
+                if live.peak_bytes == before:
+                    break
+            measured.append(_by_cause(stage.name, rehearsal, batch, live))
+    return tuple(measured)
+
+
+class LiveBytes(TorchDispatchMode):
+    """Follows the storages that operations make while it is active.
+
+    Args:
+        learner: whose gradients are told apart.
+
+    Attributes:
+        peak_bytes: the most bytes of them that were alive at the same time.
+        gradient_bytes: how much of these were gradients.
+    """
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._parameters = list(learner.parameters())
+        self._live: dict[int, tuple[StorageWeakRef, int]] = {}
+        self.peak_bytes = self.gradient_bytes = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the operation, then look which storages are alive."""
+        known = {_key(tensor) for tensor in _tensors((args, kwargs))}
+        result = func(*args, **(kwargs or {}))
+        for tensor in _tensors(result):
+            if (key := _key(tensor)) not in known:
+                storage = tensor.untyped_storage()
+                self._live[key] = StorageWeakRef(storage), storage.nbytes()  # type: ignore[no-untyped-call]
+        if (alive := self.alive_bytes()) > self.peak_bytes:
+            self.peak_bytes, self.gradient_bytes = alive, gradient_bytes(self._parameters)
+        return result
+
+    def alive_bytes(self) -> int:
+        """Return the bytes alive now."""
+        self._live = {key: held for key, held in self._live.items() if not held[0].expired()}  # type: ignore[no-untyped-call]
+        return sum(size for _, size in self._live.values())
+
+    def forget_peak(self) -> None:
+        """Begin to look for the peak anew."""
+        self.peak_bytes = self.gradient_bytes = 0
+
+
+def gradient_bytes(parameters: Iterable[nn.Parameter]) -> int:
+    """Return the bytes of the gradients that are there now."""
+    return _bytes(parameter.grad for parameter in parameters if parameter.grad is not None)
+
+
+def _by_cause(stage: str, learner: Learner, batch: Batch, live: LiveBytes) -> StageMemory:
+    """Divide the peak of a step: what is alive after it too was kept, the rest was the step's own."""
+    states = (opt.state.values() for opt in _optimizers(vars(learner)))
+    optimizer_state = _bytes(t for state in chain.from_iterable(states) for t in _tensors(state))
+    kept = live.alive_bytes() - gradient_bytes(learner.parameters()) - optimizer_state
+    return StageMemory(
+        stage=stage,
+        parameters=_bytes(learner.parameters()),
+        gradients=live.gradient_bytes,
+        optimizer_state=optimizer_state,
+        activations=max(0, live.peak_bytes - live.gradient_bytes - optimizer_state - kept),
+        other=max(0, kept) + _bytes(learner.buffers()) + _bytes(batch),
+    )
+
+
+def _optimizers(value: Any) -> Iterator[torch.optim.Optimizer]:
+    """Find the optimizers among attributes, also in lists, tuples and dictionaries."""
+    if isinstance(value, torch.optim.Optimizer):
+        yield value
+    elif isinstance(value, dict):
+        yield from chain.from_iterable(map(_optimizers, value.values()))
+    elif isinstance(value, list | tuple):
+        yield from chain.from_iterable(map(_optimizers, value))
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    """Return the bytes of the storages of tensors, each once."""
+    return sum({_key(t): t.untyped_storage().nbytes() for t in tensors}.values())
+
+
+def _key(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _tensors(tree: Any) -> Iterator[Tensor]:
+    return (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))

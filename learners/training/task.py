@@ -1,0 +1,152 @@
+"""What is learned: makes training batches, and turns scores into accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, cast
+
+import torch
+from torch import Tensor
+
+from energyprof.errors import UsageError
+from learners.base import Batch, DataSpec, Learner, check_data
+from learners.data.augmentation import CropAndFlip
+from learners.data.batches import InputScale, ResidentData, TrainingBatches
+from learners.data.dataset import Dataset
+from learners.data.split import split
+
+__all__ = ["Evaluation", "ImageTask", "Part", "Task"]
+
+Part = Literal["train", "validation", "test"]
+
+_EVALUATION_BATCH: Final = (
+    512  # the same for every learner: large enough to be quick, small beside the weights
+)
+_TRAIN_SAMPLE: Final = 10_000  # training accuracy is taken over at most so many images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Mean loss and accuracy (a fraction) over one part of the data."""
+
+    loss: float
+    accuracy: float
+    samples: int
+
+
+class Task(Protocol):
+    """What the loop needs of a task."""
+
+    @property
+    def batch_size(self) -> int:
+        """Return the samples of a step."""
+        ...
+
+    @property
+    def steps_per_pass(self) -> int:
+        """Return the steps of one pass over the training data."""
+        ...
+
+    def one_pass(self, number: int) -> Iterator[Batch]:
+        """Yield the batches of pass ``number``."""
+        ...
+
+    def evaluate(
+        self, learner: Learner, part: Part, loss: Callable[[Batch], Tensor] | None = None
+    ) -> Evaluation:
+        """Return mean loss and accuracy over a part; ``loss`` where it is not the learner's own."""
+        ...
+
+
+class ImageTask:
+    """Classify images that lie on the device.
+
+    Args:
+        dataset: what to learn.
+        input_scale: the learner's: ``"normalised"`` or ``"unit"``.
+        batch_size: samples a step.
+        seed: the run's seed: order of the batches and augmentation.
+        data_seed: of the split into training and validation images.
+        device: where the data lie.
+        augment: whether to crop and flip at random; None: as the data set says.
+
+    Raises:
+        UsageError: a batch size that the data cannot fill, or images too small to be augmented.
+        DataError: data that no classifier can learn from.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        input_scale: str = "normalised",
+        batch_size: int = 128,
+        seed: int = 0,
+        data_seed: int = 0,
+        device: torch.device | str = "cpu",
+        augment: bool | None = None,
+    ) -> None:
+        if input_scale not in ("normalised", "unit"):
+            raise UsageError(f"inputs are scaled 'normalised' or 'unit', not '{input_scale}'")
+        self.spec: DataSpec = dataset.spec
+        self.augmented = dataset.augmented if augment is None else augment
+        chosen = split(len(dataset.train_y), dataset.validation_size, data_seed)
+        images = {
+            "train": (dataset.train_x[chosen.train], dataset.train_y[chosen.train]),
+            "validation": (dataset.train_x[chosen.validation], dataset.train_y[chosen.validation]),
+            "test": (dataset.test_x, dataset.test_y),
+        }
+        scale = cast(InputScale, input_scale)
+        self._parts = {
+            part: ResidentData.place(x, y, dataset, scale, device) for part, (x, y) in images.items()
+        }
+        train = self._parts["train"]
+        check_data(train.x, train.y, self.spec)
+        crop = CropAndFlip.build(*self.spec.shape[1:], device=device) if self.augmented else None
+        self._batches = TrainingBatches(train, batch_size, seed, crop)
+
+    @property
+    def batch_size(self) -> int:
+        """Return the samples of a step."""
+        return self._batches.batch_size
+
+    @property
+    def steps_per_pass(self) -> int:
+        """Return the steps of one pass over the training data."""
+        return len(self._batches)
+
+    def samples(self, part: Part) -> int:
+        """Return how many images a part holds."""
+        return len(self._parts[part])
+
+    def one_pass(self, number: int) -> Iterator[Batch]:
+        """Yield the batches of pass ``number``; they depend on it and on the seed alone."""
+        return self._batches.one_pass(number)
+
+    @torch.no_grad()
+    def evaluate(
+        self, learner: Learner, part: Part, loss: Callable[[Batch], Tensor] | None = None
+    ) -> Evaluation:
+        """Return mean loss and accuracy over a part of the data, without augmentation.
+
+        Sums stay on the device until the end. Of the training part, at most 10,000 images count.
+
+        Args:
+            learner: what is evaluated.
+            part: on what.
+            loss: mean loss of a batch; None for the learner's own, taken from the scores where it is their
+                cross-entropy.
+        """
+        data = self._parts[part]
+        if part == "train" and len(data) > _TRAIN_SAMPLE:
+            data = ResidentData(x=data.x[:_TRAIN_SAMPLE], y=data.y[:_TRAIN_SAMPLE])
+        measure = loss or (None if type(learner).loss is Learner.loss else learner.loss)
+        sums = torch.zeros(2, dtype=torch.float64, device=data.x.device)  # loss, correct predictions
+        for batch in data.chunks(_EVALUATION_BATCH):
+            scores = learner.scores(batch.x)
+            mean = torch.nn.functional.cross_entropy(scores, batch.y) if measure is None else measure(batch)
+            sums[0] += mean * len(batch.y)
+            sums[1] += (scores.argmax(1) == batch.y).sum()
+        total, correct = sums.tolist()
+        return Evaluation(loss=total / len(data), accuracy=correct / len(data), samples=len(data))
