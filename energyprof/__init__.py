@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from energyprof.errors import EnergyprofError
-    from energyprof.record.model import Flag, Provenance, Quantity, Report, RunStatus
+    from energyprof.record.model import Flag, MemoryByCause, Provenance, Quantity, Report, RunStatus
     from energyprof.recording.decorator import profile
     from energyprof.recording.profiler import Profiler
     from energyprof.recording.run import Run
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EnergyprofError",
     "Flag",
+    "MemoryByCause",
     "Profiler",
     "Provenance",
     "Quantity",
@@ -42,6 +43,7 @@ __version__: Final = "0.1.0"
 _HOMES: Final = {
     "EnergyprofError": "energyprof.errors",
     "Flag": "energyprof.record.model",
+    "MemoryByCause": "energyprof.record.model",
     "Profiler": "energyprof.recording.profiler",
     "Provenance": "energyprof.record.model",
     "Quantity": "energyprof.record.model",

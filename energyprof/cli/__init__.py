@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 a rule failed or training failed, 2 usage, 3 inconclusive 
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -27,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     except EnergyprofError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except SystemExit as leave:
+        return 130 if leave.code == 128 + signal.SIGTERM else 70  # nothing else in here leaves that way
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has had enough; there is nobody to tell
         return 0

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from energyprof.cli import compare, doctor, listing, report, run, schema
+from energyprof.cli import compare, doctor, explain, listing, report, restop, run, schema
 
 __all__ = ["app"]
 
@@ -41,6 +41,8 @@ def energyprof(
 
 app.command("run", epilog=run.EXAMPLE)(run.run)
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
+app.command("explain", epilog=explain.EXAMPLE)(explain.explain)
+app.command("restop", epilog=restop.EXAMPLE)(restop.restop)
 app.add_typer(report.app, name="report")
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.add_typer(listing.app, name="list")

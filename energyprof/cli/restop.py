@@ -15,7 +15,9 @@ EXAMPLE = "Example:  energyprof restop last --patience 4 --min-delta 0.001"
 
 
 def restop(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders, report.json files or ids.")],
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Run folders, report.json files or ids.")
+    ],
     patience: Annotated[int, typer.Option(min=1, help="Epochs without improvement before it stops.")],
     min_delta: Annotated[float, typer.Option(min=0, help="What counts as an improvement.")] = 0.0,
     metric: Annotated[str | None, typer.Option(help="What is watched; default: the validation loss.")] = None,

@@ -306,6 +306,11 @@ class Profiler:
         return self._active().folder.path
 
     @property
+    def finished(self) -> bool:
+        """Tell whether the window is closed and :attr:`run` is there."""
+        return self._run is not None
+
+    @property
     def run(self) -> Run:
         """Return the finished run.
 
@@ -404,7 +409,8 @@ def _batch_length(batch: Any) -> int | None:
     first = next(iter(batch.values()), None) if isinstance(batch, Mapping) else batch
     if isinstance(first, tuple | list) and first:
         first = first[0]
-    for candidate in (first, batch):
+    candidates: tuple[Any, ...] = (first, batch)
+    for candidate in candidates:
         try:
             return len(candidate)
         except TypeError:  # a number, or a tensor without dimensions

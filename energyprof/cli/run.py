@@ -1,0 +1,76 @@
+"""``energyprof run``: train a learner, profiled on every step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["EXAMPLE", "run"]
+
+EXAMPLE = "Example:  energyprof run --algo mf --dataset mnist --epochs 5 --set lr=1e-3"
+
+#: the options that are fields of an experiment, of the same name
+_ASKED = (
+    *("algo", "dataset", "arch", "twin", "schedule", "epochs", "passes", "patience", "batch_size", "seed"),
+    *("data_seed", "device", "threads", "data_dir", "name"),
+)
+
+
+def run(
+    algo: Annotated[str, typer.Option(help="Learner: bp, ff, cafo, mf ... ('energyprof list algos').")],
+    dataset: Annotated[str, typer.Option(help="Data set ('energyprof list datasets').")] = "digits",
+    arch: Annotated[
+        str | None, typer.Option(help="mlp:1000,1000 or conv:32,128,512; default: the learner's.")
+    ] = None,
+    twin: Annotated[
+        str | None, typer.Option(help="With --algo bp: train on this learner's own architecture.")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="How layers take turns: concurrent, sequential ...")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of each stage; default: the learner's.")] = None,
+    passes: Annotated[
+        int | None, typer.Option(help="Passes over the data in all, divided over the stages.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Train each stage until validation loss stalls so long.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples a step; default: 128.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order of batches, augmentation.")] = 0,
+    data_seed: Annotated[int, typer.Option(help="Of the split into training and validation images.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Threads on the CPU; default: one a core.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(envvar="ENERGYPROF_DATA", help="A folder that holds data sets.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the learner; repeatable."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder of all runs.")] = Path("reports"),
+    name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
+    country: Annotated[
+        str | None, typer.Option(metavar="ISO3", help="For the carbon intensity: FRA, DEU, USA ...")
+    ] = None,
+    intensity: Annotated[
+        float | None, typer.Option(metavar="G_PER_KWH", help="Carbon intensity of your own.")
+    ] = None,
+    idle: Annotated[float, typer.Option(help="Seconds of idle power recorded before and after.")] = 1.0,
+    dither: Annotated[int, typer.Option(help="A short random wait every so many steps; 0: none.")] = 0,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Synchronise the GPU at every mark: exact, and slow.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")] = False,
+) -> None:
+    """Train a learner, measured on every step, and write its report."""
+    asked = {key: value for key, value in locals().items() if key in _ASKED}
+    from energyprof.cli.training import parse_settings, train_and_report
+    from learners.experiment import Experiment
+
+    experiment = Experiment(**asked, settings=parse_settings(settings or []))
+    profiling = {"out": out, "country": country, "intensity_g_per_kwh": intensity, "idle_s": idle}
+    profiling |= {"dither_every": dither, "cuda": "sync" if sync else None}
+    train_and_report(experiment, profiling, quiet=quiet, as_json=as_json)

@@ -1,0 +1,112 @@
+"""A training run from the command line: prepare, watch, report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from energyprof.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from energyprof.cli.live import Latest, LineView, LiveView
+    from energyprof.recording.profiler import Profiler
+    from learners.data.download import Progress
+    from learners.experiment import Experiment
+
+__all__ = ["parse_settings", "train_and_report"]
+
+
+def parse_settings(texts: list[str]) -> dict[str, str]:
+    """Read ``key=value`` texts.
+
+    Raises:
+        UsageError: a text without a key or a value, or a key given twice.
+    """
+    settings: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals and value):
+            raise UsageError(f"--set {text} cannot be read: write --set key=value")
+        if key in settings:
+            raise UsageError(f"--set {key} is given twice: {settings[key]} and {value}")
+        settings[key] = value
+    return settings
+
+
+def train_and_report(
+    experiment: Experiment, profiling: Mapping[str, Any], *, quiet: bool, as_json: bool
+) -> None:
+    """Train, and print what came of it, whatever ended it.
+
+    Args:
+        experiment: what to train.
+        profiling: what the profiler is told.
+        quiet: print nothing but the result.
+        as_json: print the report as JSON.
+
+    Raises:
+        EnergyprofError: what was asked for cannot be meant, or training failed.
+    """
+    from energyprof.cli.rendering import show_run
+    from energyprof.recording.profiler import Profiler
+    from learners.experiment import prepare
+
+    silent = quiet or as_json
+    if experiment.dataset == "digits" and not silent:
+        note = "" if experiment.name else " (8x8 digits that ship with the package; --dataset mnist for more)"
+        typer.echo(f"{experiment.title}{note}", err=True)
+    profiler = Profiler(experiment.title, seed=experiment.seed, **profiling)
+    with _progress(silent) as progress:
+        prepared = prepare(experiment, progress)
+    try:
+        with profiler:
+            profiler.describe(**prepared.facts)
+            with _view(experiment.title, profiler, prepared.task.batch_size, silent) as view:
+                prepared.train(profiler, view)
+    finally:
+        if profiler.finished and not (quiet and not as_json):
+            show_run(profiler.run, as_json=as_json)
+
+
+@contextmanager
+def _progress(silent: bool) -> Iterator[Progress | None]:
+    """Show how a download goes on, on stderr, where that is a terminal."""
+    if silent or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def update(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=done, total=total)
+
+        yield update
+
+
+def _view(
+    title: str, profiler: Profiler, samples: int, silent: bool
+) -> AbstractContextManager[LiveView | LineView | None]:
+    from contextlib import nullcontext
+
+    from rich.console import Console
+
+    from energyprof.cli.live import LineView, LiveView
+
+    latest: Latest = profiler.latest
+    if silent:
+        return nullcontext()
+    if sys.stderr.isatty():
+        return LiveView(title, latest, samples, Console(stderr=True))
+    return LineView(lambda line: typer.echo(line, err=True), latest)

@@ -1,0 +1,215 @@
+"""One training run as it is asked for: what to learn, by which algorithm, for how long, on what device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+import energyprof
+from energyprof.errors import UsageError
+from learners.base import Learner
+from learners.configuration import LearnerConfig, configure, describe
+from learners.data.datasets import load
+from learners.data.download import Progress
+from learners.registry import LearnerEntry, build, entry
+from learners.training.flops import StageFlops, count_step_flops, total_flops
+from learners.training.host import HostSettings, find_device, prepare_host
+from learners.training.listener import Listener
+from learners.training.loop import train
+from learners.training.memory_by_cause import StageMemory, measure_memory
+from learners.training.outcome import Outcome
+from learners.training.protocol import Protocol
+from learners.training.task import ImageTask
+
+__all__ = ["Experiment", "Prepared", "prepare"]
+
+_BATCH_SIZE: Final = 128
+_CAUSES: Final = ("parameters", "gradients", "optimizer_state", "activations", "other")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """What is asked for; None is the learner's or the data set's own default.
+
+    Attributes:
+        algo: name of a learner.
+        dataset: name of a data set.
+        arch: ``mlp:1000,1000`` or ``conv:32,128,512``.
+        twin: train ``bp`` on this learner's own architecture.
+        schedule: how layers take turns, for learners that have a choice; the same as the setting.
+        epochs: epochs of each stage.
+        passes: passes over the data, divided over the stages; in place of ``epochs``.
+        patience: train each stage until its validation loss stops improving; ``epochs`` is then the cap.
+        batch_size: samples a step.
+        seed: of weights, order of batches and augmentation.
+        data_seed: of the split into training and validation images.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        threads: of one parallel operation on the CPU.
+        data_dir: a folder that may hold the data.
+        settings: the learner's settings as ``key=value`` texts.
+        name: what to call the run.
+    """
+
+    algo: str
+    dataset: str = "digits"
+    arch: str | None = None
+    twin: str | None = None
+    schedule: str | None = None
+    epochs: int | None = None
+    passes: int | None = None
+    patience: int | None = None
+    batch_size: int | None = None
+    seed: int = 0
+    data_seed: int = 0
+    device: str = "auto"
+    threads: int | None = None
+    data_dir: Path | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    name: str | None = None
+
+    @property
+    def title(self) -> str:
+        """Return the run's name: as given, or learner, data and seed."""
+        algo = f"{self.algo}-twin-{self.twin}" if self.twin else self.algo
+        return self.name or f"{algo}-{self.dataset}-s{self.seed}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An experiment with everything made that training needs; nothing is trained yet.
+
+    Attributes:
+        facts: fields of ``workload`` and ``environment`` in the report.
+        flops: of one step of each stage, counted on a copy.
+        memory: of each stage, measured on a copy.
+    """
+
+    experiment: Experiment
+    learner: Learner
+    task: ImageTask
+    protocol: Protocol
+    facts: Mapping[str, Any]
+    flops: tuple[StageFlops, ...]
+    memory: tuple[StageMemory, ...]
+
+    def train(self, profiler: energyprof.Profiler, listener: Listener | None = None) -> Outcome:
+        """Train inside the profiler's ``with`` block, and tell it what no sensor knows.
+
+        Raises:
+            TrainingFailed: a loss is NaN or infinite.
+        """
+        fullest = max(self.memory, key=lambda stage: stage.total)
+        profiler.account(
+            memory=energyprof.MemoryByCause(**{cause: getattr(fullest, cause) for cause in _CAUSES}),
+            includes=self._includes(),
+        )
+        outcome = train(self.learner, self.task, self.protocol, profiler, listener)
+        profiler.account(flops=total_flops(self.flops, outcome.stages), peak_device_memory_bytes=_peak())
+        return outcome
+
+    def _includes(self) -> tuple[str, ...]:
+        checkpoints = ("checkpoints",) if self.protocol.restore_best else ()
+        return ("training", "data-loading", "evaluation", *checkpoints)
+
+
+def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepared:
+    """Make learner, task and protocol of an experiment.
+
+    Args:
+        experiment: what is asked for.
+        progress: told how a download goes on.
+
+    Raises:
+        UnknownName: no such learner, data set or setting.
+        UsageError: settings, architecture, batch size or budget that cannot be meant.
+        DeviceError: the device is not there.
+        DataError: the data cannot be had.
+    """
+    chosen = entry(experiment.algo)
+    config = configure(chosen.config, _settings(experiment, chosen))
+    protocol = _protocol(experiment, chosen)
+    device = find_device(experiment.device)
+    host = prepare_host(experiment.threads, experiment.seed)
+    dataset = load(experiment.dataset, experiment.data_dir, progress)
+    learner = build(
+        experiment.algo, dataset.spec, experiment.arch, config, experiment.seed, device, twin=experiment.twin
+    )
+    task = ImageTask(
+        dataset,
+        input_scale=learner.input_scale,
+        batch_size=_BATCH_SIZE if experiment.batch_size is None else experiment.batch_size,
+        seed=experiment.seed,
+        data_seed=experiment.data_seed,
+        device=device,
+    )
+    batch = next(iter(task.one_pass(0)))
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    return Prepared(
+        experiment=experiment,
+        learner=learner,
+        task=task,
+        protocol=protocol,
+        facts=_facts(experiment, learner, task, protocol, config, dataset.sha256, host, device),
+        flops=count_step_flops(learner, batch),
+        memory=measure_memory(learner, batch),
+    )
+
+
+def _settings(experiment: Experiment, chosen: LearnerEntry) -> dict[str, str]:
+    settings = dict(experiment.settings)
+    if experiment.schedule is None:
+        return settings
+    if "schedule" not in {info.name for info in describe(chosen.config)}:
+        raise UsageError(
+            f"--schedule {experiment.schedule}: {chosen.name} has one schedule only, leave it out"
+        )
+    return {**settings, "schedule": experiment.schedule}
+
+
+def _protocol(experiment: Experiment, chosen: LearnerEntry) -> Protocol:
+    if experiment.passes is not None:
+        if experiment.epochs is not None or experiment.patience is not None:
+            raise UsageError("--passes is a budget of its own: leave out --epochs and --patience")
+        return Protocol.matched(experiment.passes)
+    if experiment.patience is not None:
+        cap = 100 if experiment.epochs is None else experiment.epochs
+        return Protocol.convergence(patience=experiment.patience, cap=cap)
+    return Protocol.fixed(chosen.default_epochs if experiment.epochs is None else experiment.epochs)
+
+
+def _facts(
+    experiment: Experiment,
+    learner: Learner,
+    task: ImageTask,
+    protocol: Protocol,
+    config: LearnerConfig,
+    dataset_sha256: str,
+    host: HostSettings,
+    device: torch.device,
+) -> dict[str, Any]:
+    return {
+        "algo": experiment.algo,
+        "dataset": experiment.dataset,
+        "dataset_sha256": dataset_sha256,
+        "arch": learner.arch,
+        "schedule": learner.schedule,
+        "twin_of": experiment.twin,
+        "parameters": learner.parameter_count(),
+        "batch_size": task.batch_size,
+        "precision": "fp32",
+        "protocol": {**protocol.as_dict(), "data_seed": experiment.data_seed, "augmented": task.augmented},
+        "config": asdict(config),
+        "device": str(device),
+        "threads": host.threads,
+        "flush_denormal": host.flush_denormal,
+    }
+
+
+def _peak() -> int | None:
+    """Return the device allocator's peak in bytes, or None on a CPU."""
+    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
