@@ -11,8 +11,9 @@ from energyprof.errors import RecordError
 from energyprof.record.model import Environment, Report, RunInfo, RunStatus, Totals
 from energyprof.record.schema import read_report, write_report, write_text
 from energyprof.record.store import REPORT_JSON, read_trace
+from energyprof.report.folder import write_index
 
-__all__ = ["build_report", "rebuild_report"]
+__all__ = ["build_report", "rebuild_report", "write_index"]
 
 _RECORDED_FLAGS: Final = (
     "sensor-missing",

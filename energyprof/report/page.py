@@ -97,6 +97,7 @@ def _filters() -> dict[str, Any]:
         "kwh": optional(words.kwh_text),
         "bounds": _bounds,
         "half_width": words.half_width,
+        "points": words.points_text,
     }
 
 

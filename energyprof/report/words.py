@@ -23,6 +23,7 @@ __all__ = [
     "percent",
     "phase_share",
     "plain",
+    "points_text",
     "printable",
     "quantity_text",
     "range_text",
@@ -101,6 +102,12 @@ def percent(fraction: float | None, digits: int = 1) -> str:
     if fraction is None or not math.isfinite(fraction):
         return DASH
     return f"{100 * fraction:.{digits}f} %"
+
+
+def points_text(points: float) -> str:
+    """Render percentage points with their sign: ``+12.3``, ``−4.0``; ``0.0`` has none."""
+    text = f"{abs(points):.1f}"
+    return text if float(text) == 0 else f"{'+' if points > 0 else '−'}{text}"
 
 
 def plain(value: float | None, digits: int = 4) -> str:

@@ -1,0 +1,65 @@
+"""Why an arm took less or more than the reference: the exact split of the ratio, drawn and in words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from energyprof.analysis.comparison import ArmResult
+from energyprof.analysis.explanation import Explanation, Term, explain, profile_of
+from energyprof.errors import UsageError
+from energyprof.report.comparing.view import GroupView
+from energyprof.report.page import fragment
+from energyprof.report.section import Section
+from energyprof.report.verdicts import RENDER
+from energyprof.report.words import DASH
+from energyprof.units import format_count
+
+__all__ = ["section", "term_figure"]
+
+_MOST_ARMS: Final = 8
+
+
+def section(view: GroupView) -> Section | None:
+    """Build the section; None where no arm's energy can be explained."""
+    if view.base is None:
+        return None
+    shown = [e for arm in view.others[:_MOST_ARMS] if (e := _explained(view, view.base, arm)) is not None]
+    if not shown:
+        return None
+    reach = max(abs(t.points) for e in shown for t in (*e.factors, *e.phases, *e.idle)) or 1.0
+    return Section(
+        key=f"{view.key}why",
+        short="Why",
+        title=f"Why they differ from {view.base.arm.name}",
+        about="The logarithm of the energy ratio, split exactly: energy is passes over the data, times time "
+        "a pass, times mean power. Points are shares of the change in per cent and add up to it; means over "
+        "runs.",
+        body=fragment("compare_why.html", explanations=shown, reach=reach, figure=term_figure),
+    )
+
+
+def term_figure(value: float | None, unit: str) -> str:
+    """Render the figure behind a term of the split."""
+    if value is None:
+        return DASH
+    base, _, each = unit.partition(" ")
+    if base in ("samples", "steps"):
+        return f"{format_count(value)} {base}"
+    return f"{RENDER[base](value)}{' ' + each if each else ''}"
+
+
+def _explained(view: GroupView, base: ArmResult, arm: ArmResult) -> Explanation | None:
+    try:
+        return explain(profile_of(view.runs(arm), arm.arm.name), profile_of(view.runs(base), base.arm.name))
+    except UsageError:  # the energy of a run is not known: the verdict table says so
+        return None
+
+
+def terms_of(explanation: Explanation) -> list[tuple[str, tuple[Term, ...]]]:
+    """Return the splits that there are, with their titles."""
+    splits = [
+        ("Passes, time, power", explanation.factors),
+        ("Phases", explanation.phases),
+        ("Idle and above", explanation.idle),
+    ]
+    return [(title, terms) for title, terms in splits if terms]
