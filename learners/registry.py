@@ -168,6 +168,7 @@ _BUILT_IN: Final = (
         config=ForwardForwardConfig,
         default_arch=_tall_mlp,
         builder=ForwardForward,
+        default_epochs=20,  # it learns slowly: the published runs take 60 to 100
     ),
     LearnerEntry(
         name="cafo",

@@ -55,9 +55,9 @@ class Backpropagation(Learner):
             loss, delta = cross_entropy_error(logits, batch.y)  # delta (B, C)
             for index in range(len(self.layers) - 1, -1, -1):
                 layer, inputs = self.layers[index], activations.pop()
-                layer.write_gradient(delta, inputs)
+                layer.set_gradient(delta, inputs)
                 if index:  # no gradient for the input: 3F - 2 d0 d1 FLOPs a sample, not 3F
-                    delta = relu_backward_(delta @ layer.weight, inputs)
+                    delta = relu_backward_(layer.input_gradient(delta), inputs)
         with self.phase("optimizer"):
             self.optimizer.step()
         return {"loss": loss}
@@ -91,7 +91,7 @@ class ConvBackpropagation(Learner):
         """Return the logits (B, C)."""
         for block in self.blocks:
             x = block(x)
-        return self.head(x.flatten(1))  # type: ignore[no-any-return]
+        return F.linear(x.flatten(1), self.head.weight, self.head.bias)
 
     def step(self, batch: Batch) -> Metrics:
         """Do one forward pass, one backward pass and one update."""

@@ -31,10 +31,10 @@ from learners.base import Batch, Learner, Metrics, Stage
 from learners.configuration import setting
 from learners.networks.blueprint import Blueprint
 from learners.networks.convolution import conv_blocks, conv_features
-from learners.networks.dense import gradient_of
 from learners.networks.initialisation import torch_default
 from learners.networks.losses import cross_entropy_error, sparsemax, sparsemax_error, squared_error
 from learners.networks.optimizer import UpdateConfig
+from learners.networks.product import product
 from learners.networks.stack import register
 
 __all__ = ["CascadedForward", "CascadedForwardConfig"]
@@ -101,7 +101,7 @@ class CascadedForward(Learner):
         total = x.new_zeros(x.shape[0], self.classes)
         for block, predictor in zip(self.blocks[: self.ready], self.predictors, strict=False):
             x = block.eval()(x)
-            total += self._output(F.linear(x.flatten(1), predictor))
+            total += self._output(product(x.flatten(1), predictor))
         return total
 
     @torch.no_grad()
@@ -120,8 +120,8 @@ class CascadedForward(Learner):
             h = self._features(index, batch.x)
         with self.phase(f"predictor{index + 1}/local-update"):
             predictor = self.predictors[index]
-            loss, error = self._error(F.linear(h, predictor), batch.y)  # (B, C)
-            torch.mm(error.t(), h, out=gradient_of(predictor))
+            loss, error = self._error(product(h, predictor), batch.y)  # (B, C)
+            predictor.grad = product(error.t(), h.t())
         with self.phase("optimizer"):
             self._optimizer_of(index).step()
         return {"loss": loss}
@@ -139,7 +139,7 @@ class CascadedForward(Learner):
             gram.addmm_(h.t(), h)
             cross.addmm_(h.t(), F.one_hot(batch.y, self.classes).to(h.dtype))
             self._normal_equations = (gram, cross)
-        return {"loss": squared_error(F.linear(h, self.predictors[index]), batch.y)}
+        return {"loss": squared_error(product(h, self.predictors[index]), batch.y)}
 
     @torch.no_grad()
     def _solve(self, index: int) -> None:
@@ -160,7 +160,7 @@ class CascadedForward(Learner):
     @torch.no_grad()
     def _loss(self, index: int, batch: Batch) -> Tensor:
         """Return the loss of predictor ``index`` on a batch, without learning."""
-        outputs = F.linear(self._features(index, batch.x), self.predictors[index])
+        outputs = product(self._features(index, batch.x), self.predictors[index])
         return squared_error(outputs, batch.y) if self._closed_form else self._error(outputs, batch.y)[0]
 
     def _features(self, index: int, x: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from energyprof.errors import UsageError
 from learners.base import Batch, Learner, Metrics
 from learners.configuration import setting
 from learners.networks.blueprint import Blueprint
-from learners.networks.dense import Dense
+from learners.networks.dense import Dense, drop_gradients
 from learners.networks.initialisation import normal
 from learners.networks.losses import cross_entropy_error
 from learners.networks.optimizer import UpdateConfig, scale_learning_rate
@@ -75,14 +75,22 @@ class ForwardForwardConfig(UpdateConfig):
         "wrong labels: uniform, or as the one-pass head confuses them",
         source="Hinton 2022, section 3.3",
     )
+    init: Literal["fan-in", "fan-out"] = setting(
+        "fan-in",
+        "first weights N(0, 1/fan_in) or N(0, 1/fan_out)",
+        source="fan-out: the published PyTorch port",
+    )
     head_lr: float = setting(
         1e-2, "learning rate of the softmax head", source="Hinton 2022, Matlab code", low=0.0
     )
     head_weight_decay: float = setting(
         3e-3, "weight decay of the softmax head", source="Hinton 2022, Matlab code", low=0.0
     )
+    weight_decay: float = setting(
+        3e-4, "as of every learner, here of the layers", source="Hinton 2022, Matlab code", low=0.0
+    )
     cooldown: bool = setting(
-        False,
+        True,
         "let the learning rates fall linearly from half of the epochs on",
         source="Hinton 2022, Matlab code",
     )
@@ -106,7 +114,8 @@ class ForwardForwardLayer(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, blueprint: Blueprint, config: ForwardForwardConfig) -> None:
         super().__init__()
-        weight = normal((outputs, inputs), outputs**-0.5, blueprint.generator, blueprint.device)
+        fan = inputs if config.init == "fan-in" else outputs
+        weight = normal((outputs, inputs), fan**-0.5, blueprint.generator, blueprint.device)
         self.dense = Dense(weight, nn.Parameter(torch.zeros(outputs, device=blueprint.device)))
         self.config = config
         self.scale = 1.0 if config.goodness == "sum" else 1.0 / outputs
@@ -119,7 +128,7 @@ class ForwardForwardLayer(nn.Module):
         a = self.dense(h).relu_()
         return a, _squares(a)
 
-    def write_gradient(self, a: Tensor, squares: Tensor, h: Tensor) -> Tensor:
+    def set_gradient(self, a: Tensor, squares: Tensor, h: Tensor) -> Tensor:
         """Set the gradients of L_i from 2 B rows, the positive half first; return L_i.
 
         Args:
@@ -131,7 +140,7 @@ class ForwardForwardLayer(nn.Module):
         delta = a * slope.mul_(2.0 * self.scale)[:, None]  # dL/dz: zero where a is
         if self.config.peer:
             loss = loss + self._add_peer_gradient(a, delta)
-        self.dense.write_gradient(delta, h)
+        self.dense.set_gradient(delta, h)
         return loss
 
     def loss_and_slope(self, squares: Tensor) -> tuple[Tensor, Tensor]:
@@ -237,9 +246,10 @@ class ForwardForward(Learner):
         with self.phase(forward):
             a, squares = layer(h)
         with self.phase(update):
-            loss = layer.write_gradient(a, squares, h)
+            loss = layer.set_gradient(a, squares, h)
         with self.phase("optimizer"):
             self._optimizers[index].step()
+            drop_gradients(layer)  # so that one layer's gradient exists at a time
         return _normalise(a, squares), loss
 
     def _learn_head(self, head: Dense, x: Tensor, y: Tensor) -> Tensor:
@@ -248,7 +258,7 @@ class ForwardForward(Learner):
             features = self._features(x)
             logits = head(features)
         with self.phase("head/local-update"):
-            head.write_gradient(cross_entropy_error(logits, y)[1], features)
+            head.set_gradient(cross_entropy_error(logits, y)[1], features)
         if self._head_optimizer is not None:
             with self.phase("optimizer"):
                 self._head_optimizer.step()

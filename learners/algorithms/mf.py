@@ -31,10 +31,11 @@ from learners.base import Batch, Learner, Metrics, Stage
 from learners.configuration import setting
 from learners.networks.blueprint import Blueprint
 from learners.networks.convolution import ConvBlock, conv_blocks, conv_features
-from learners.networks.dense import Dense, gradient_of, relu_backward_
+from learners.networks.dense import Dense, drop_gradients, relu_backward_
 from learners.networks.initialisation import kaiming_uniform
 from learners.networks.losses import cross_entropy_error
 from learners.networks.optimizer import UpdateConfig
+from learners.networks.product import product
 from learners.networks.stack import register
 
 __all__ = ["MonoForward", "MonoForwardBlock", "MonoForwardConfig", "MonoForwardLayer"]
@@ -77,14 +78,14 @@ class MonoForwardLayer(nn.Module):
 
     def goodness(self, a: Tensor) -> Tensor:
         """Return G_i (B, C) for a_i."""
-        return torch.mm(a, self.projection.t())
+        return product(a, self.projection)
 
-    def write_gradient(self, a: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    def set_gradient(self, a: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Set the gradients of L_i from a_i (B, d_i), a_{i-1} (B, d_{i-1}) and labels (B,); return L_i."""
         loss, error = cross_entropy_error(self.goodness(a), y)  # e (B, C)
-        torch.mm(error.t(), a, out=gradient_of(self.projection))
-        delta = relu_backward_(torch.mm(error, self.projection), a)  # (B, d_i)
-        self.dense.write_gradient(delta, x)
+        self.projection.grad = product(error.t(), a.t())
+        delta = relu_backward_(product(error, self.projection.t()), a)  # (B, d_i)
+        self.dense.set_gradient(delta, x)
         return loss
 
 
@@ -116,7 +117,7 @@ class MonoForwardBlock(nn.Module):
         """Return G_i (B, C) for a_i."""
         return F.linear(a.flatten(1), self.projection)
 
-    def write_gradient(self, a: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    def set_gradient(self, a: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Set the gradients of L_i from a_i of :meth:`activate`; return L_i."""
         with torch.enable_grad():
             loss = F.cross_entropy(self.goodness(a), y)
@@ -156,7 +157,7 @@ class MonoForward(Learner):
             yield Stage(
                 name=f"layer{index + 1}", step=partial(self._step_one, index), loss=partial(self._loss, index)
             )
-            self._freeze(index)
+            self._optimizers.pop(index, None)  # its moments go; its weights are final
 
     def step(self, batch: Batch) -> Metrics:
         """Update every layer from one batch."""
@@ -190,9 +191,10 @@ class MonoForward(Learner):
         with self.phase(forward):
             a = layer.activate(x)
         with self.phase(update):
-            loss = layer.write_gradient(a, x, y)
+            loss = layer.set_gradient(a, x, y)
         with self.phase("optimizer"):
             self._optimizer(index).step()
+            drop_gradients(layer)  # so that one layer's gradient exists at a time
         return a.detach(), loss
 
     def _step_one(self, index: int, batch: Batch) -> Metrics:
@@ -228,12 +230,6 @@ class MonoForward(Learner):
         if index not in self._optimizers:
             self._optimizers[index] = self.config.make_optimizer(self.layers[index].parameters())
         return self._optimizers[index]
-
-    def _freeze(self, index: int) -> None:
-        """Give back the layer's gradients and optimizer state."""
-        self._optimizers.pop(index, None)
-        for parameter in self.layers[index].parameters():
-            parameter.grad = None
 
 
 def _layers(blueprint: Blueprint) -> Iterator[MonoForwardLayer | MonoForwardBlock]:

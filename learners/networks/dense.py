@@ -1,4 +1,4 @@
-"""A fully connected layer whose gradient is two products, written straight into its gradient buffers."""
+"""A fully connected layer with its gradients as explicit products: no graph is recorded."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from learners.networks.initialisation import kaiming_uniform, torch_default
+from learners.networks.product import product
 
-__all__ = ["Dense", "gradient_of", "relu_backward_"]
+__all__ = ["Dense", "drop_gradients", "relu_backward_"]
 
 
 class Dense(nn.Module):
@@ -35,20 +36,24 @@ class Dense(nn.Module):
         return cls(weight, torch_default((outputs,), inputs, generator, device))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (B, out) for (B, in)."""
-        return torch.addmm(self.bias, x, self.weight.t())
+        """Return (B, out) for (B, in), without a graph."""
+        return product(x, self.weight, self.bias)
 
-    def write_gradient(self, delta: Tensor, x: Tensor) -> None:
+    def set_gradient(self, delta: Tensor, x: Tensor) -> None:
         """Set dW = delta' x and db = sum of delta, for delta = dL/dz (B, out) and input x (B, in)."""
-        torch.mm(delta.t(), x, out=gradient_of(self.weight))
-        torch.sum(delta, 0, out=gradient_of(self.bias))
+        self.weight.grad = self.bias.grad = None  # the old ones go first: never two at a time
+        self.weight.grad = product(delta.t(), x.t())
+        self.bias.grad = delta.sum(0)
+
+    def input_gradient(self, delta: Tensor) -> Tensor:
+        """Return dL/dx = delta W (B, in)."""
+        return product(delta, self.weight.t())
 
 
-def gradient_of(parameter: nn.Parameter) -> Tensor:
-    """Return the parameter's gradient buffer, allocated at first use and overwritten at every step."""
-    if parameter.grad is None:
-        parameter.grad = torch.empty_like(parameter)
-    return parameter.grad
+def drop_gradients(module: nn.Module) -> None:
+    """Free the gradients of a module's parameters."""
+    for parameter in module.parameters():
+        parameter.grad = None
 
 
 def relu_backward_(delta: Tensor, activation: Tensor) -> Tensor:

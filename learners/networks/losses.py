@@ -29,7 +29,7 @@ def sparsemax(logits: Tensor) -> Tensor:
     ordered = logits.sort(1, descending=True).values
     rank = torch.arange(1, logits.shape[1] + 1, device=logits.device, dtype=logits.dtype)
     excess = ordered.cumsum(1) - 1  # sum of the k largest, less 1
-    support = (rank * ordered > excess).sum(1, keepdim=True)  # k(z) >= 1
+    support = (~(rank * ordered <= excess)).sum(1, keepdim=True)  # k(z) >= 1, also for NaN
     return (logits - excess.gather(1, support - 1) / support).clamp_(min=0)
 
 

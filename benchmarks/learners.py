@@ -1,0 +1,119 @@
+"""Steps a second of each learner, against its floor and against a textbook loop, interleaved in one run.
+
+    python benchmarks/learners.py [--rounds 60] [--threads 2] [--wide]
+
+Every round times a few steps of every arm, arms in a new random order; the table gives lower quartiles over
+rounds and their ratios: on a shared machine, a median measures the other tenants.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+sys.path[0] = str(Path(__file__).parents[1])  # not this folder: ``learners`` would be this file
+
+from benchmarks.floors import floor_bp, floor_ff, floor_mf  # noqa: E402
+from benchmarks.textbook import Images, batches, textbook_bp, textbook_ff, textbook_mf  # noqa: E402
+from learners.base import Batch, DataSpec  # noqa: E402
+from learners.networks.process import prepare_process  # noqa: E402
+from learners.registry import build  # noqa: E402
+
+BATCH_SIZE = 128
+REPEATS = 4
+FLOORS = {"bp": floor_bp, "mf": floor_mf, "ff": floor_ff}
+TEXTBOOKS = {"bp": textbook_bp, "mf": textbook_mf, "ff": textbook_ff}
+NETS = {
+    "mnist": ((1, 28, 28), {"bp": (1000, 1000), "mf": (1000, 1000), "ff": (1000, 1000, 1000)}),
+    "cifar": ((3, 32, 32), {"bp": (2000, 2000, 2000), "mf": (2000, 2000, 2000)}),
+}
+Arm = Callable[[], object]
+
+
+def make_arms(shape: tuple[int, int, int], hidden: dict[str, tuple[int, ...]]) -> dict[str, Arm]:
+    """Return the arms of one table: for each learner ours, its floor, its textbook step and textbook loop."""
+    spec = DataSpec(shape=shape, classes=10)
+    generator = torch.Generator().manual_seed(0)
+    batch = Batch(torch.randn(BATCH_SIZE, *shape, generator=generator), torch.arange(BATCH_SIZE) % 10)
+    flat, stream = batch.x.flatten(1), batches(Images(shape), BATCH_SIZE)
+    arms: dict[str, Arm] = {}
+    for name, widths in hidden.items():
+        sizes = (spec.features, *widths, 10)
+        learner = build(name, spec, "mlp:" + ",".join(map(str, widths)))
+        floor, textbook = FLOORS[name](sizes, BATCH_SIZE), TEXTBOOKS[name](sizes)
+        arms[f"{name} ours"] = lambda learner=learner: learner.step(batch)
+        arms[f"{name} floor"] = lambda floor=floor: floor(flat)
+        arms[f"{name} textbook step"] = lambda textbook=textbook: textbook(batch.x, batch.y)
+        arms[f"{name} textbook loop"] = lambda textbook=textbook: textbook(*next(stream))
+    return arms
+
+
+def measure(arms: dict[str, Arm], rounds: int) -> dict[str, float]:
+    """Return the lower-quartile milliseconds of each arm."""
+    order, times = list(arms), {name: [] for name in arms}
+    for name in order * 3:
+        arms[name]()
+    shuffle = random.Random(0).shuffle
+    for _ in range(rounds):
+        shuffle(order)
+        for name in order:
+            arms[name]()  # brings its weights back into the cache, as in training
+            start = time.perf_counter()
+            for _ in range(REPEATS):
+                arms[name]()
+            times[name].append((time.perf_counter() - start) * 1e3 / REPEATS)
+    return {name: statistics.quantiles(values, n=4)[0] for name, values in times.items()}
+
+
+def report(net: str, quiet_ms: dict[str, float], names: list[str]) -> None:
+    """Print one table."""
+    print(f"\n{net}, batch {BATCH_SIZE}, {torch.get_num_threads()} threads; ms a step; ratios of ours to")
+    head = (
+        "",
+        "ours",
+        "floor",
+        "textbook step",
+        "textbook loop",
+        "/floor",
+        "/own bp",
+        "/textbook bp",
+        "loop speed-up",
+    )
+    print("{:4} {:>8} {:>8} {:>14} {:>14} {:>8} {:>8} {:>13} {:>14}".format(*head))
+    own_bp, textbook_bp_step = quiet_ms["bp ours"], quiet_ms["bp textbook step"]
+    for name in names:
+        ours = quiet_ms[f"{name} ours"]
+        floor, step, loop = (
+            quiet_ms[f"{name} {kind}"] for kind in ("floor", "textbook step", "textbook loop")
+        )
+        print(
+            f"{name:4} {ours:8.2f} {floor:8.2f} {step:14.2f} {loop:14.2f} {ours / floor:8.3f} "
+            f"{ours / own_bp:8.3f} {ours / textbook_bp_step:13.3f} {loop / ours:14.2f}"
+        )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--wide", action="store_true", help="also 3072-2000-2000-2000-10")
+    options = parser.parse_args()
+    prepare_process(options.threads)
+    for net in ("mnist", "cifar") if options.wide else ("mnist",):
+        shape, hidden = NETS[net]
+        torch.manual_seed(0)
+        report(net, measure(make_arms(shape, hidden), options.rounds), list(hidden))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from learners.algorithms.bp import BackpropagationConfig, backpropagation
+
+
+def plain_net(bp) -> nn.Sequential:
+    """The same net, written with torch's own layers."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    for layer in bp.layers:
+        linear = nn.Linear(layer.weight.shape[1], layer.weight.shape[0])
+        linear.load_state_dict(layer.state_dict())
+        layers += [linear, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+@pytest.mark.parametrize("arch", ["mlp:20,16,12", "mlp:9", "mlp:"])
+def test_gradients_equal_autograd(make_blueprint, make_batch, arch):
+    bp, batch = backpropagation(make_blueprint(arch), BackpropagationConfig(lr=0.0)), make_batch()
+    net = plain_net(bp)
+    loss = F.cross_entropy(net(batch.x), batch.y)
+    loss.backward()
+    torch.testing.assert_close(bp.step(batch)["loss"], loss.detach())
+    for ours, plain in zip(bp.parameters(), net.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, plain.grad, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("adam", lambda p: torch.optim.Adam(p, lr=1e-3, weight_decay=0.01)),
+        ("adamw", lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=0.01)),
+        ("sgd", lambda p: torch.optim.SGD(p, lr=1e-3, weight_decay=0.01, momentum=0.9)),
+    ],
+)
+def test_training_equals_plain_torch(make_blueprint, make_batch, name, plain):
+    config = BackpropagationConfig(optimizer=name, lr=1e-3, weight_decay=0.01)
+    bp = backpropagation(make_blueprint("mlp:20,16"), config)
+    net = plain_net(bp)
+    optimizer = plain(net.parameters())
+    for seed in range(4):
+        batch = make_batch(seed=seed)
+        bp.step(batch)
+        optimizer.zero_grad()
+        F.cross_entropy(net(batch.x), batch.y).backward()
+        optimizer.step()
+    for ours, theirs in zip(bp.parameters(), net.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=2e-5)
+
+
+def test_a_convolutional_step_equals_plain_torch(make_blueprint, make_batch):
+    bp, batch = backpropagation(make_blueprint("conv:4,6"), BackpropagationConfig()), make_batch()
+    twin = copy.deepcopy(bp)
+    optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-3, weight_decay=0.0)
+    h = batch.x
+    for block in twin.blocks:
+        h = block.norm(F.max_pool2d(F.relu(F.conv2d(h, block.weight, block.bias, padding=1)), 2))
+    F.cross_entropy(F.linear(h.flatten(1), twin.head.weight, twin.head.bias), batch.y).backward()
+    optimizer.step()
+    bp.step(batch)
+    for ours, theirs in zip(bp.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("widths", [(20, 16, 12), (30,), (16, 16)])
+def test_a_step_costs_three_forward_passes_less_the_gradient_of_the_input(make_blueprint, make_batch, widths):
+    bp = backpropagation(make_blueprint("mlp:" + ",".join(map(str, widths))), BackpropagationConfig())
+    batch, sizes = make_batch(size=8), (64, *widths, 10)
+    forward = sum(2 * i * o for i, o in pairwise(sizes))
+    with FlopCounterMode(display=False) as counter:
+        bp.step(batch)
+    assert counter.get_total_flops() == 8 * (3 * forward - 2 * sizes[0] * sizes[1])
+
+
+def test_scores_are_the_logits_of_the_net(make_blueprint, make_batch):
+    bp, batch = backpropagation(make_blueprint("mlp:20,16"), BackpropagationConfig()), make_batch()
+    torch.testing.assert_close(bp.scores(batch.x), plain_net(bp)(batch.x).detach())

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from energyprof.errors import DataError, TrainingFailed, UsageError
+from learners.algorithms.cafo import CascadedForward, CascadedForwardConfig
+from learners.base import Batch
+
+Make = Callable[..., CascadedForward]
+
+
+@pytest.fixture
+def make_cafo(make_blueprint) -> Make:
+    def make(
+        arch: str = "conv:4,6,8", shape: tuple[int, int, int] = (1, 8, 8), **settings: object
+    ) -> CascadedForward:
+        return CascadedForward(make_blueprint(arch, shape), CascadedForwardConfig(**settings))
+
+    return make
+
+
+def features(cafo: CascadedForward, x: torch.Tensor) -> list[torch.Tensor]:
+    """H_1, H_2 ... by torch's own functions, with the frozen statistics."""
+    found = []
+    for block in cafo.blocks:
+        x = F.max_pool2d(F.relu(F.conv2d(x, block.weight, block.bias, padding=1)), 2)
+        x = F.batch_norm(
+            x, block.norm.running_mean, block.norm.running_var, block.norm.weight, block.norm.bias
+        )
+        found.append(x.flatten(1).detach())
+    return found
+
+
+def test_stages_are_the_statistics_and_then_one_for_each_predictor(make_cafo, make_batch):
+    cafo, batch, names = make_cafo(), make_batch(), []
+    for stage in cafo.stages():
+        names.append((stage.name, stage.epochs))
+        stage.step(batch)
+    assert names == [("statistics", 1), ("predictor1", None), ("predictor2", None), ("predictor3", None)]
+
+
+def test_statistics_are_the_average_over_the_pass_and_then_stay(make_cafo, make_batch):
+    cafo, batches = make_cafo(), [make_batch(seed=s) for s in range(3)]
+    stages = cafo.stages()
+    stage, block = next(stages), cafo.blocks[0]
+    for batch in batches:
+        stage.step(batch)
+    pooled = [F.max_pool2d(F.relu(F.conv2d(b.x, block.weight, block.bias, padding=1)), 2) for b in batches]
+    means = torch.stack([h.mean((0, 2, 3)) for h in pooled])
+    torch.testing.assert_close(block.norm.running_mean, means.mean(0).detach())
+    kept = {name: value.clone() for name, value in cafo.state_dict().items() if "running" in name}
+    for stage in stages:
+        stage.step(batches[0])
+    assert all(torch.equal(cafo.state_dict()[name], value) for name, value in kept.items())
+
+
+@pytest.mark.parametrize("predictor", ["ce", "sparsemax"])
+def test_a_predictor_learns_alone_from_its_own_gradient(make_cafo, make_batch, predictor):
+    cafo, batch = make_cafo(predictor=predictor, optimizer="sgd", lr=0.1), make_batch()
+    stages = cafo.stages()
+    next(stages).step(batch)
+    for index, stage in enumerate(stages):
+        before = {name: value.clone() for name, value in cafo.state_dict().items()}
+        weight = cafo.predictors[index].detach().clone().requires_grad_()
+        optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+        outputs = features(cafo, batch.x)[index] @ weight.t()
+        if predictor == "ce":
+            F.cross_entropy(outputs, batch.y).backward()
+        else:  # through the loss's definition, not through its gradient
+            ordered = outputs.sort(1, descending=True).values
+            excess = ordered.cumsum(1) - 1
+            size = (torch.arange(1, 11) * ordered > excess).sum(1, keepdim=True)
+            tau = excess.gather(1, size - 1) / size
+            chosen = 0.5 * (outputs.square() - tau.square()).where(outputs > tau, 0.0).sum(1)
+            (chosen + 0.5 - outputs.gather(1, batch.y[:, None])[:, 0]).mean().backward()
+        optimizer.step()
+        stage.step(batch)
+        torch.testing.assert_close(cafo.predictors[index].detach(), weight.detach(), rtol=1e-4, atol=1e-5)
+        after = cafo.state_dict()
+        assert {n for n in after if not torch.equal(before[n], after[n])} == {f"predictors.{index}"}
+
+
+def test_the_closed_form_has_zero_gradient_at_its_solution(make_cafo, make_batch):
+    cafo, batches = make_cafo(predictor="mse", ridge=0.5), [make_batch(seed=s) for s in range(4)]
+    for stage in cafo.stages():
+        for batch in batches:
+            stage.step(batch)
+    x, y = torch.cat([b.x for b in batches]), torch.cat([b.y for b in batches])
+    for h, predictor in zip(features(cafo, x), cafo.predictors, strict=True):
+        weight = predictor.detach().double().requires_grad_()
+        residual = h.double() @ weight.t() - F.one_hot(y, 10)
+        (0.5 * residual.square().sum() + 0.25 * weight.square().sum()).backward()
+        at_zero = (h.double().t() @ F.one_hot(y, 10).double()).abs().max()
+        assert float(weight.grad.abs().max()) < 1e-4 * float(at_zero)
+
+
+def test_the_closed_form_takes_one_pass_and_keeps_no_products(make_cafo, make_batch):
+    cafo = make_cafo(predictor="mse")
+    for stage in cafo.stages():
+        assert stage.epochs == 1
+        stage.step(make_batch())
+    assert cafo._normal_equations is None
+
+
+def test_normal_equations_without_a_solution_end_the_training_in_one_line(make_cafo):
+    cafo, batch = make_cafo(predictor="mse"), Batch(torch.full((4, 1, 8, 8), torch.nan), torch.arange(4))
+    stages = cafo.stages()
+    next(stages).step(batch)
+    next(stages).step(batch)
+    with pytest.raises(TrainingFailed, match="closed form of predictor 1 has no solution"):
+        next(stages)
+
+
+@pytest.mark.parametrize(
+    ("predictor", "output"),
+    [("ce", lambda z: z.softmax(1)), ("mse", lambda z: z)],
+)
+def test_scores_sum_the_outputs_of_the_predictors_trained_so_far(make_cafo, make_batch, predictor, output):
+    cafo, batch = make_cafo(predictor=predictor), make_batch()
+    total = torch.zeros(32, 10)
+    torch.testing.assert_close(cafo.scores(batch.x), total)
+    stages = cafo.stages()
+    next(stages).step(batch)
+    for index, stage in enumerate(stages):
+        stage.step(batch)
+        if predictor == "ce":  # solved only as the stage closes
+            outputs = [
+                output(h @ v.t()) for h, v in zip(features(cafo, batch.x), cafo.predictors, strict=True)
+            ]
+            torch.testing.assert_close(cafo.scores(batch.x), sum(outputs[: index + 1]).detach())
+
+
+def test_blocks_have_no_trainable_parameter(make_cafo):
+    cafo = make_cafo()
+    assert cafo.parameter_count() == 10 * (4 * 16 + 6 * 4 + 8 * 1)
+
+
+def test_odd_image_sizes_drop_the_last_row_and_column(make_cafo, make_batch):
+    cafo, batch = make_cafo("conv:4,6", (1, 7, 9)), make_batch(shape=(1, 7, 9))
+    for stage in cafo.stages():
+        stage.step(batch)
+    assert [tuple(p.shape) for p in cafo.predictors] == [(10, 4 * 3 * 4), (10, 6 * 1 * 2)]
+
+
+def test_a_batch_of_one_with_maps_of_one_pixel_is_refused_in_one_line(make_cafo, make_batch):
+    with pytest.raises(DataError, match="batch normalisation needs more than one value"):
+        next(make_cafo().stages()).step(make_batch(size=1))
+
+
+@pytest.mark.parametrize(
+    ("arch", "shape", "message"),
+    [
+        ("mlp:8", (1, 8, 8), "cafo cannot train 'mlp:8': it needs conv layers"),
+        ("conv:4", (64, 1, 1), "cafo cannot train on flat data"),
+        ("conv:4,4,4,4", (1, 8, 8), "is too deep for 8x8 images"),
+    ],
+)
+def test_what_it_cannot_train_is_refused_in_one_line(make_cafo, arch, shape, message):
+    with pytest.raises(UsageError, match=message):
+        make_cafo(arch, shape)
