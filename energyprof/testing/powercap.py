@@ -115,9 +115,9 @@ class FakePowercap:
         self._zones[key] = PowercapZone(**{**fields, "start_ns": self._clock.now_ns(), "start_uj": to_uj})
 
     def forbid(self, key: str) -> None:
-        """Make a zone's counter unreadable; root may read everything, but not by :meth:`read_text`."""
+        """Make a zone's counter unreadable; root may read everything, but not by :meth:`open_file`."""
         path = self._zone(key).path / "energy_uj"
-        path.chmod(0)
+        path.chmod(0o200)
         self._forbidden.add(path.resolve())
 
     def remove(self, key: str) -> None:
@@ -125,15 +125,15 @@ class FakePowercap:
         (self._zone(key).path / "energy_uj").unlink()
         del self._zones[key]
 
-    def read_text(self, path: Path) -> str:
-        """Read a file of the tree as a user without rights does.
+    def open_file(self, path: Path) -> int:
+        """Open a file of the tree for reading, as a user without rights does, and return its descriptor.
 
         Raises:
             PermissionError: if :meth:`forbid` was called on its zone, whoever the user is.
         """
         if path.resolve() in self._forbidden:
             raise PermissionError(13, "Permission denied", str(path))
-        return path.read_text()
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def _next_key(self, within: str, is_child: bool) -> str:
         prefix, depth = f"{within}:", within.count(":") + 1
@@ -151,9 +151,15 @@ class FakePowercap:
         now_ns = self._clock.now_ns()
         shown_ns = max(zone.start_ns, now_ns - now_ns % self._update_ns)
         used_pj = zone.power.energy_pj(shown_ns) - zone.power.energy_pj(zone.start_ns)
-        path = zone.path / "energy_uj"
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        fresh = path.with_name(".energy_uj")
-        fresh.write_text(f"{(zone.start_uj + used_pj // _PJ_PER_UJ) % zone.range_uj}\n")
-        fresh.chmod(mode)
-        fresh.replace(path)
+        shown = f"{(zone.start_uj + used_pj // _PJ_PER_UJ) % zone.range_uj}\n".encode()
+        _rewrite(zone.path / "energy_uj", shown)
+
+
+def _rewrite(path: Path, content: bytes) -> None:
+    """Change a file in place: whoever holds it open sees the change, as in the kernel's tree."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.pwrite(descriptor, content, 0)
+        os.ftruncate(descriptor, len(content))
+    finally:
+        os.close(descriptor)

@@ -193,7 +193,7 @@ def modelled_intervals(run: Simulation) -> list[bool]:
 
 
 def _run_energy(run: Simulation) -> tuple[float, Quantity]:
-    return run.devices * run.truth.energy_j(*run.trace.window_ns), run.report.totals.energy_j
+    return run.true_energy_j(), run.report.totals.energy_j
 
 
 def _phases(run: Simulation) -> list[tuple[Quantity, float]]:

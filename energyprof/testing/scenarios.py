@@ -31,7 +31,7 @@ from energyprof.testing.promises import (
     run_energy_within,
     steps_resolved,
 )
-from energyprof.testing.simulation import simulate
+from energyprof.testing.simulation import simulate, simulate_host
 
 __all__ = ["SCENARIOS", "prove"]
 
@@ -89,6 +89,18 @@ def specimens() -> Iterator[ScenarioResult]:
         run = simulate(as_built(CARDS["ada"], 4), load, devices=2)
         yield run_energy_within(run, load.name, "two ada, counter", 0.01)
         yield bounds_contain(run, load.name, "two ada, counter")
+
+
+def host() -> Iterator[ScenarioResult]:
+    """Yield two CPU packages with DRAM, whose counters wrap every second or two."""
+    loads = (
+        steady(180, _RUN_S),
+        training([("train", 0.035, 200.0), ("data", 0.015, 60.0)], _RUN_S, name="50 ms steps", jitter=0.02),
+    )
+    for load in loads:
+        run = simulate_host(load)
+        yield run_energy_within(run, load.name, "RAPL: two packages, DRAM", 0.01)
+        yield bounds_contain(run, load.name, "RAPL: two packages, DRAM")
 
 
 def power_only() -> Iterator[ScenarioResult]:
@@ -190,6 +202,7 @@ def _steps_name(jitter: float) -> str:
 SCENARIOS: Final[tuple[Callable[[], Iterator[ScenarioResult]], ...]] = (
     counters,
     specimens,
+    host,
     power_only,
     part_time,
     steps,

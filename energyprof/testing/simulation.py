@@ -7,7 +7,7 @@ a run folder and read back. Only the clock and the driver are stand-ins.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energyprof.analysis.summary import step_table, summarise
+from energyprof.clock import Clock
 from energyprof.record.model import Environment, Report, RunInfo, RunStatus, SensorInfo
 from energyprof.record.store import RunFolder, read_trace
 from energyprof.record.trace import Segments, Trace
@@ -24,17 +25,23 @@ from energyprof.sensors.base import Sensor
 from energyprof.sensors.nvml import NvmlSensor
 from energyprof.sensors.nvml_device import list_devices
 from energyprof.sensors.nvml_library import NvmlLibrary
+from energyprof.sensors.rapl import find_zones, open_zones
 from energyprof.testing.cards import Card
+from energyprof.testing.clock import VirtualClock
 from energyprof.testing.faults import Fault
 from energyprof.testing.loads import Load
 from energyprof.testing.nvml import StandInNvml
+from energyprof.testing.powercap import FakePowercap
 from energyprof.testing.true_power import TruePower
 
-__all__ = ["Simulation", "simulate"]
+__all__ = ["Simulation", "simulate", "simulate_host"]
 
 _CALL_NS: Final = 100_000
 _SECOND_NS: Final = 10**9
 _SETTLING_NS: Final = 5 * _SECOND_NS
+_HOST_START_NS: Final = 1_000 * _SECOND_NS
+_PACKAGE_IDLE_W: Final = 30.0
+_DRAM_W: Final = 6.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +51,14 @@ class Simulation:
     Attributes:
         trace: what was recorded.
         sensors: the sensors' descriptions after the run.
-        truth: each device's true power on the trace's time axis (0 is when recording started).
-        devices: how many there are, all alike.
+        truths: the true power of each domain on the trace's time axis (0 is when recording started).
         problems: what went wrong with reading, in words.
         calls_per_second: NVML calls a second once its refresh was learned (from 5 s on).
     """
 
     trace: Trace
     sensors: tuple[SensorInfo, ...]
-    truth: TruePower
-    devices: int
+    truths: tuple[TruePower, ...]
     problems: tuple[str, ...]
     calls_per_second: float
 
@@ -69,9 +74,14 @@ class Simulation:
         end_ns = start_ns + np.rint(table["duration_s"] * 1e9).astype(np.int64)
         return {**table, "truth_j": self.true_energies_j(start_ns, end_ns)}
 
+    def true_energy_j(self) -> float:
+        """Return the true energy of the measured window, over all domains."""
+        return sum(truth.energy_j(*self.trace.window_ns) for truth in self.truths)
+
     def true_energies_j(self, start_ns: NDArray[np.int64], end_ns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the true energy of each of (n,) windows, of all devices together."""
-        return self.devices * self.truth.energies_j(start_ns, end_ns)
+        """Return the true energy of each of (n,) windows, over all domains."""
+        each = [truth.energies_j(start_ns, end_ns) for truth in self.truths]
+        return np.asarray(np.sum(each, axis=0), np.float64)
 
     def true_phases_j(self) -> dict[str, float]:
         """Return the true energy of each phase in the measured window."""
@@ -107,22 +117,33 @@ def simulate(
         for fault in faults:
             nvml.fault(fault.later(nvml.clock.now_ns()))
         sensors = _gpu_sensors(nvml)
-        origin_ns = nvml.clock.now_ns()
-        open_ns = int(idle_s * _SECOND_NS)
-        end_ns = open_ns + load.total_ns + int(idle_s * _SECOND_NS)
+        stage = _Stage(nvml.clock, load, idle_s, seed)
         for k in range(devices):
-            nvml.set_power(k, load.power(origin_ns + open_ns, card.idle_w))
-        polled = _Polled(nvml, sensors, origin_ns, end_ns, np.random.default_rng(seed))
-        for sensor in sensors:
-            sensor.close()
-    return Simulation(
-        trace=_write_and_read(load, sensors, polled.sampler, (open_ns, end_ns)),
-        sensors=polled.sampler.sensor_infos(),
-        truth=load.power(open_ns, card.idle_w),
-        devices=devices,
-        problems=tuple(problem.reason for problem in polled.sampler.problems),
-        calls_per_second=polled.calls_per_second,
-    )
+            nvml.set_power(k, load.power(stage.origin_ns + stage.open_ns, card.idle_w))
+        return stage.record(sensors, (load.power(stage.open_ns, card.idle_w),) * devices, calls=nvml.calls)
+
+
+def simulate_host(load: Load, *, packages: int = 2, range_uj: int = 400_000_000, seed: int = 0) -> Simulation:
+    """Run a load on the CPU packages of a host and record it through their RAPL counters.
+
+    Args:
+        load: what each package does.
+        packages: how many sockets there are, each with a DRAM counter; the first shows up a second time.
+        range_uj: where the counters wrap.
+        seed: of the sampling thread's late wake-ups.
+    """
+    clock = VirtualClock(_HOST_START_NS)
+    with tempfile.TemporaryDirectory(prefix="energyprof-powercap-") as folder:
+        tree = FakePowercap(Path(folder), clock)
+        stage = _Stage(clock, load, 2.0, seed)
+        power, dram = load.power(stage.origin_ns + stage.open_ns, _PACKAGE_IDLE_W), TruePower.steady(_DRAM_W)
+        for k in range(packages):
+            package = tree.add(f"package-{k}", power, start_uj=k * 123_456_789, range_uj=range_uj)
+            tree.add("dram", dram, parent=package.key, range_uj=range_uj)
+        tree.add("package-0", power, control="intel-rapl-mmio", range_uj=range_uj)
+        sensors, _ = open_zones(find_zones(tree.root), clock)
+        truths = (load.power(stage.open_ns, _PACKAGE_IDLE_W), dram) * packages
+        return stage.record(list(sensors), truths, before_poll=tree.advance)
 
 
 def _gpu_sensors(nvml: StandInNvml) -> list[Sensor]:
@@ -134,32 +155,54 @@ def _gpu_sensors(nvml: StandInNvml) -> list[Sensor]:
         library.close()  # each sensor has a hold of its own
 
 
-class _Polled:
-    """A sampler polled as the sampling thread does it: when something is due, and a little late."""
+class _Stage:
+    """The times of a simulated run, and the loop that polls the sampler as the sampling thread does."""
 
-    def __init__(
+    def __init__(self, clock: Clock, load: Load, idle_s: float, seed: int) -> None:
+        self._clock, self._load, self._random = clock, load, np.random.default_rng(seed)
+        self.origin_ns = clock.now_ns()
+        self.open_ns = int(idle_s * _SECOND_NS)
+        self.end_ns = self.open_ns + load.total_ns + int(idle_s * _SECOND_NS)
+
+    def record(
         self,
-        nvml: StandInNvml,
-        sensors: list[Sensor],
-        origin_ns: int,
-        end_ns: int,
-        random: np.random.Generator,
-    ) -> None:
-        clock, last_ns = nvml.clock, origin_ns + end_ns
-        settled_ns, settled_calls = origin_ns + _SETTLING_NS, 0
-        self.sampler = Sampler(sensors, clock, origin_ns)
-        while (due_ns := self.sampler.next_due_ns()) < last_ns:
-            late_ns = random.exponential(60_000.0) + (2_000_000.0 if random.random() < 0.01 else 0.0)
-            clock.sleep_until_ns(max(due_ns, clock.now_ns()) + int(late_ns))
-            self.sampler.poll()
-            if clock.now_ns() < settled_ns:
-                settled_calls = nvml.calls()
-        clock.sleep_until_ns(last_ns)
-        self.calls_per_second = (nvml.calls() - settled_calls) / ((last_ns - settled_ns) / _SECOND_NS)
-        self.sampler.finish()
+        sensors: Sequence[Sensor],
+        truths: tuple[TruePower, ...],
+        calls: Callable[[], int] = lambda: 0,
+        before_poll: Callable[[], None] = lambda: None,
+    ) -> Simulation:
+        sampler = Sampler(sensors, self._clock, self.origin_ns)
+        settled_ns, settled_calls = self.origin_ns + _SETTLING_NS, 0
+        while (due_ns := sampler.next_due_ns()) < self.origin_ns + self.end_ns:
+            self._wake_at(due_ns)
+            before_poll()
+            sampler.poll()
+            if self._clock.now_ns() < settled_ns:
+                settled_calls = calls()
+        self._clock.sleep_until_ns(self.origin_ns + self.end_ns)
+        before_poll()
+        rate = (calls() - settled_calls) / ((self.end_ns - _SETTLING_NS) / _SECOND_NS)
+        sampler.finish()
+        trace = _write_and_read(self._load, sensors, sampler, (self.open_ns, self.end_ns))
+        for sensor in sensors:
+            sensor.close()
+        return Simulation(
+            trace=trace,
+            sensors=sampler.sensor_infos(),
+            truths=truths,
+            problems=tuple(problem.reason for problem in sampler.problems),
+            calls_per_second=rate,
+        )
+
+    def _wake_at(self, due_ns: int) -> None:
+        """Wake up a little late, now and then by 2 ms."""
+        late_ns = self._random.exponential(60_000.0) + (2_000_000.0 if self._random.random() < 0.01 else 0.0)
+        self._clock.sleep_until_ns(max(due_ns, self._clock.now_ns()) + int(late_ns))
 
 
-def _write_and_read(load: Load, sensors: list[Sensor], sampler: Sampler, times_ns: tuple[int, int]) -> Trace:
+def _write_and_read(
+    load: Load, sensors: Sequence[Sensor], sampler: Sampler, times_ns: tuple[int, int]
+) -> Trace:
     """Put the run into a folder, as the recorder does, and read its trace back."""
     open_ns, end_ns = times_ns
     names = ("name", "domain", "kind", "unit")

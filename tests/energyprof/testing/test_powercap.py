@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -94,14 +95,25 @@ def test_psys_is_a_zone_without_a_parent(tree: FakePowercap) -> None:
     assert tree.add("psys", 30.0).key == "intel-rapl:1"
 
 
-def test_a_forbidden_counter_cannot_be_read_even_after_it_advances(tree: FakePowercap) -> None:
-    zone = tree.add("package-0", 10.0)
+def test_a_forbidden_counter_cannot_be_opened_even_after_it_advances(tree: FakePowercap) -> None:
+    zone, other = tree.add("package-0", 10.0), tree.add("package-1", 10.0)
     tree.forbid(zone.key)
     tree.advance()
-    assert (zone.path / "energy_uj").stat().st_mode & 0o777 == 0
+    assert (zone.path / "energy_uj").stat().st_mode & 0o444 == 0
     with pytest.raises(PermissionError):
-        tree.read_text(zone.path / "energy_uj")
-    assert tree.read_text(zone.path / "name") == "package-0\n"
+        tree.open_file(zone.path / "energy_uj")
+    descriptor = tree.open_file(other.path / "energy_uj")
+    assert os.pread(descriptor, 32, 0) == b"0\n"
+    os.close(descriptor)
+
+
+def test_a_counter_held_open_shows_what_it_counts(tree: FakePowercap, clock: VirtualClock) -> None:
+    zone = tree.add("package-0", 100.0, start_uj=900_000, range_uj=1_000_000)
+    descriptor = tree.open_file(zone.path / "energy_uj")
+    clock.advance_ns(2_000_000)
+    tree.advance()
+    assert os.pread(descriptor, 32, 0) == b"100000\n"
+    os.close(descriptor)
 
 
 def test_a_removed_counter_is_gone(tree: FakePowercap) -> None:

@@ -32,10 +32,10 @@ def run() -> Simulation:
 
 def scaled(run: Simulation, factor: float) -> Simulation:
     """Return the run with another truth than the one it was recorded from."""
-    truth = run.truth
+    (truth,) = run.truths
     power_mw = tuple(round(factor * power) for power in truth.power_mw)
     fields = {"start_ns": truth.start_ns, "power_mw": power_mw, "end_ns": truth.end_ns}
-    return replace(run, truth=TruePower(**fields))
+    return replace(run, truths=(TruePower(**fields),))
 
 
 def test_a_run_is_within_its_limit_only_if_its_energy_is(run: Simulation) -> None:
