@@ -20,6 +20,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 __all__ = [
     "ConfigError",
@@ -36,6 +37,8 @@ __all__ = [
     "UnknownName",
     "UsageError",
 ]
+
+_MOST_LISTED: Final = 24
 
 
 class EnergyprofError(Exception):
@@ -58,7 +61,8 @@ class UnknownName(UsageError):  # noqa: N818 - it names what happened, as KeyErr
         options = sorted(known)
         near = get_close_matches(name, options, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'? " if near else ""
-        super().__init__(f"unknown {kind} '{name}': {hint}known are {', '.join(options) or 'none'}")
+        listed = ", ".join(options[:_MOST_LISTED]) + (", ..." if len(options) > _MOST_LISTED else "")
+        super().__init__(f"unknown {kind} '{name}': {hint}known are {listed or 'none'}")
         self.kind, self.name, self.known = kind, name, options
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Annotated
@@ -46,9 +45,10 @@ def datasets(as_json: JsonOption = False) -> None:
 @app.command("archs", epilog="Example:  energyprof list archs")
 def archs(as_json: JsonOption = False) -> None:
     """List the kinds of architecture that --arch takes."""
-    from learners.networks.architecture import KINDS
+    from learners.networks.architecture import ARCHITECTURE_KINDS
 
-    _show(("kind", "example", "what it is"), [(k.name, k.example, k.summary) for k in KINDS], as_json)
+    rows = [(kind, *words) for kind, words in ARCHITECTURE_KINDS.items()]
+    _show(("kind", "example", "what it is"), rows, as_json)
 
 
 @app.command("sensors", epilog="Example:  energyprof list sensors")
@@ -75,13 +75,14 @@ def metrics(as_json: JsonOption = False) -> None:
 
 
 def _show(heads: Sequence[str], rows: Sequence[Sequence[str]], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps([dict(zip(heads, row, strict=True)) for row in rows], indent=1))
-        return
-    from rich.console import Console
     from rich.table import Table
 
+    from energyprof.cli.rendering import print_json, show
+
+    if as_json:
+        print_json([dict(zip(heads, row, strict=True)) for row in rows])
+        return
     table = Table(*heads, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    show(table)

@@ -1,6 +1,6 @@
 """The live view of a run: progress, watts, joules, loss; plain lines where stdout is no terminal.
 
-On the training thread it only takes note of numbers. Drawing happens in rich's own thread, four times a second.
+On the training thread it only takes note of numbers; rich draws in a thread of its own, four times a second.
 """
 
 from __future__ import annotations

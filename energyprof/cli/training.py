@@ -58,12 +58,11 @@ def train_and_report(
     from learners.experiment import prepare
 
     silent = quiet or as_json
-    if experiment.dataset == "digits" and not silent:
-        note = "" if experiment.name else " (8x8 digits that ship with the package; --dataset mnist for more)"
-        typer.echo(f"{experiment.title}{note}", err=True)
     profiler = Profiler(experiment.title, seed=experiment.seed, **profiling)
     with _progress(silent) as progress:
         prepared = prepare(experiment, progress)
+    if not silent:
+        _announce(experiment)
     try:
         with profiler:
             profiler.describe(**prepared.facts)
@@ -72,6 +71,12 @@ def train_and_report(
     finally:
         if profiler.finished and not (quiet and not as_json):
             show_run(profiler.run, as_json=as_json)
+
+
+def _announce(experiment: Experiment) -> None:
+    ours = experiment.dataset == "digits"
+    note = ", on the 8x8 digits that ship with the package (--dataset mnist for more)" if ours else ""
+    typer.echo(f"{experiment.title}{note}", err=True)
 
 
 @contextmanager

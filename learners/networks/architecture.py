@@ -8,10 +8,16 @@ from typing import Final, Literal
 from energyprof.errors import UnknownName, UsageError
 from learners.base import DataSpec
 
-__all__ = ["Architecture", "parse_architecture"]
+__all__ = ["ARCHITECTURE_KINDS", "Architecture", "parse_architecture"]
 
 _WIDEST: Final = 1_000_000  # units: beyond it a typing slip is likelier than a net
 _KINDS: Final[tuple[Literal["mlp", "conv"], ...]] = ("mlp", "conv")
+
+#: kind -> an example and what it is
+ARCHITECTURE_KINDS: Final = {
+    "mlp": ("mlp:1000,1000", "fully connected layers of these widths"),
+    "conv": ("conv:32,128,512", "3x3 convolutions with these channels, each with a 2x2 pool"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
