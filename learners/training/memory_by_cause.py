@@ -48,8 +48,8 @@ class StageMemory:
 def measure_memory(learner: Learner, batch: Batch) -> tuple[StageMemory, ...]:
     """Measure a step of each stage on a copy of the learner, which is left as it is.
 
-    Steps are taken until their peak no longer changes: the first makes gradients and optimizer state, a pipeline
-    fills up. Works alike for autograd and for rules that keep tensors in lists, on every device.
+    Steps are taken until their peak no longer changes: the first makes gradients and optimizer state, and
+    a pipeline fills up. Works alike for autograd and for rules that keep tensors in lists, on every device.
 
     Args:
         learner: not trained yet.
