@@ -27,7 +27,9 @@ __all__ = ["Sampler", "SamplerProblem", "SensorStatistics"]
 
 _EVEN_PERIOD_NS: Final = 100_000_000  # what sensors without edges are read at, unless they move more slowly
 _SLOW_CALL_NS: Final = 20_000_000
+_NOTHING_DUE_NS: Final = 1_000_000_000
 _PATIENCE_S: Final = 1.0
+_CPU_EVERY: Final = 16  # the CPU time of every 16th reading is taken: asking costs some microseconds
 #: Whose edges are followed, where a sensor has several channels: the first that can be read.
 _RANK: Final = {ChannelKind.ENERGY: 0, ChannelKind.POWER_INSTANT: 1, ChannelKind.POWER_AVERAGE: 2}
 
@@ -58,7 +60,7 @@ class SensorStatistics:
     Attributes:
         readings: calls, failed ones included.
         failures: calls that failed.
-        cpu_s: CPU time of the thread spent in them.
+        cpu_s: CPU time of the thread spent in them, extrapolated from every 16th.
         refresh_s: observed time between refresh edges, or None where none was learned.
         lost: whether it went away for good.
     """
@@ -99,18 +101,28 @@ class Sampler:
         for sensor in sensors:
             self._tracks.append(_SensorTrack(sensor, first, now_ns))
             first += len(sensor.channels)
+        self._followed = [track for track in self._tracks if track.sensor.edges]
+        self._even = [track for track in self._tracks if not track.sensor.edges]
 
     def next_due_ns(self) -> int:
         """Return the monotonic time at which :meth:`poll` has something to do."""
-        due = [track.due_ns for track in self._tracks if not track.lost]
-        return min(due) if due else self._clock.now_ns() + 1_000_000_000
+        edge_ns = min((t.due_ns for t in self._followed if not t.lost), default=None)
+        even_ns = min((t.due_ns for t in self._even if not t.lost), default=None)
+        if edge_ns is None or even_ns is None:
+            due_ns = edge_ns if even_ns is None else even_ns
+            return self._clock.now_ns() + _NOTHING_DUE_NS if due_ns is None else due_ns
+        if even_ns < edge_ns <= even_ns + _EVEN_PERIOD_NS:
+            return edge_ns  # one wake-up for both: waking costs more than reading
+        return min(edge_ns, even_ns)
 
     def poll(self) -> None:
         """Read the sensors that are due. Never raises."""
         with self._reading:
-            for track in self._tracks:
-                if not track.lost and track.due_ns <= self._clock.now_ns():
-                    self._read(track)
+            for tracks in (self._followed, self._even):
+                now_ns = self._clock.now_ns()
+                for track in tracks:
+                    if track.due_ns <= now_ns and not track.lost:
+                        self._read(track)
 
     def finish(self) -> None:
         """Read everything a last time, and close gaps that are still open; a second call does nothing.
@@ -159,7 +171,8 @@ class Sampler:
         return tuple(track.describe() for track in self._tracks)
 
     def _read(self, track: _SensorTrack) -> None:
-        cpu_ns = time.thread_time_ns()
+        timed = track.readings % _CPU_EVERY == _CPU_EVERY // 2
+        cpu_ns = time.thread_time_ns() if timed else 0
         before_ns = self._clock.now_ns()
         try:
             readings = track.sensor.read()
@@ -173,11 +186,14 @@ class Sampler:
                 track.name, "a reading took more than 20 ms: its time is known that much less", after_ns
             )
         track.readings += 1
-        track.cpu_ns += time.thread_time_ns() - cpu_ns
+        if timed:
+            track.cpu_ns += time.thread_time_ns() - cpu_ns
+            track.cpu_readings += 1
 
     def _take(self, track: _SensorTrack, readings: Sequence[Reading], before_ns: int, after_ns: int) -> None:
-        stamped = any(reading.sensor_time_ns is not None for reading in readings)
-        wall_offset_ns = self._clock.wall_ns() - self._clock.now_ns() if stamped else 0
+        wall_offset_ns = 0
+        if readings and readings[0].sensor_time_ns is not None:
+            wall_offset_ns = self._clock.wall_ns() - self._clock.now_ns()
         moved, edge_ns, best = False, None, len(_RANK)
         good = not readings  # a log may have nothing new
         for reading in readings:
@@ -196,7 +212,7 @@ class Sampler:
         track.reschedule(before_ns, after_ns, moved=moved, edge_ns=edge_ns, good=good)
 
     def _fail(self, track: _SensorTrack, error: Exception, after_ns: int) -> None:
-        reason = str(error) or type(error).__name__
+        reason = _in_words(error)
         track.failures += 1
         for channel in track.channels:
             channel.fail(self._rows, after_ns)
@@ -212,6 +228,13 @@ class Sampler:
             entry = self._problems.setdefault((sensor, reason), [0, at_ns, at_ns])
             entry[0] += 1
             entry[2] = at_ns
+
+
+def _in_words(error: Exception) -> str:
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # an error that cannot even say what it is
+        return type(error).__name__
 
 
 class _SensorTrack:
@@ -231,7 +254,8 @@ class _SensorTrack:
         self._period_ns = max(sensor.refresh_ns, _EVEN_PERIOD_NS)
         self.due_ns = now_ns
         self.lost = False
-        self.readings = self.failures = self.cpu_ns = self._failures_in_a_row = 0
+        self.readings = self.failures = self._failures_in_a_row = 0
+        self.cpu_ns = self.cpu_readings = 0  # of the readings that were timed
 
     def reschedule(
         self, before_ns: int, after_ns: int, *, moved: bool, edge_ns: float | None, good: bool
@@ -265,7 +289,7 @@ class _SensorTrack:
         return SensorStatistics(
             readings=self.readings,
             failures=self.failures,
-            cpu_s=self.cpu_ns / 1e9,
+            cpu_s=self.cpu_ns / 1e9 * self.readings / max(1, self.cpu_readings),
             refresh_s=None if period_ns is None else period_ns / 1e9,
             lost=self.lost,
         )

@@ -47,7 +47,7 @@ class SamplingThread:
 
     @property
     def cpu_s(self) -> float:
-        """Return the CPU time that the thread has spent, its flushes included."""
+        """Return the CPU time that the thread had spent by its last flush, flushes included."""
         return self._cpu_ns / 1e9
 
     @property
@@ -87,7 +87,7 @@ class SamplingThread:
             if now_ns >= flush_due_ns:
                 self._try_flush()
                 flush_due_ns = now_ns + _FLUSH_NS
-            self._cpu_ns = time.thread_time_ns()
+                self._cpu_ns = time.thread_time_ns()
             self._wait_until(min(self._sampler.next_due_ns(), flush_due_ns))
         self._sampler.finish()
         self._try_flush()

@@ -49,6 +49,7 @@ class NvmlSensor:
         self._device, self._clock, self._domain = device, clock, domain
         self._handle: Any = device.handle
         self._stale = False
+        self._power_w: float | None = None
         self._history = self._find_history(library)
         self.edges = self._history is None
         self.refresh_ns = device.traits.refresh_ns
@@ -79,9 +80,6 @@ class NvmlSensor:
         except DriverReloaded:
             self._stale = True
             raise
-        errors = [value.error for value in values if value.error is not None]
-        if len(errors) == len(values):
-            raise errors[0]
         return self._readings(values)
 
     def close(self) -> None:
@@ -107,23 +105,23 @@ class NvmlSensor:
         ]
 
     def _readings(self, values: Sequence[RawValue]) -> list[Reading]:
-        power_w = max(
-            (v.value / 1e3 for v in values if v.kind is not ChannelKind.ENERGY and v.error is None),
-            default=None,
-        )
-        readings = []
-        for value in values:
-            channel = self._channel[value.kind]
-            if value.error is not None:
-                readings.append(Reading(channel, math.nan, reason=str(value.error)))
-            elif value.kind is not ChannelKind.ENERGY:
-                readings.append(Reading(channel, value.value / 1e3, value.stamp_ns))
-            else:
-                counted = self._counter.take(value.value, self._clock.now_ns(), power_w)
+        readings, errors = [], 0
+        for kind, value, stamp_ns, error in values:
+            channel = self._channel[kind]
+            if error is not None:
+                readings.append(Reading(channel, math.nan, reason=str(error)))
+                errors += 1
+            elif kind is ChannelKind.ENERGY:
+                counted = self._counter.take(value, self._clock.now_ns(), self._power_w)
                 if counted.energy_j is not None:
                     readings.append(
-                        Reading(channel, counted.energy_j, value.stamp_ns, counted.gap, reason=counted.reason)
+                        Reading(channel, counted.energy_j, stamp_ns, counted.gap, reason=counted.reason)
                     )
+            else:
+                self._power_w = value / 1e3
+                readings.append(Reading(channel, self._power_w, stamp_ns))
+        if errors == len(values):
+            raise next(value.error for value in values if value.error is not None)
         return readings
 
     def _reconnect(self, library: NvmlLibrary) -> None:

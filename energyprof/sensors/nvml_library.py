@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from ctypes import byref, c_int
 from types import ModuleType
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ __all__ = ["DriverReloaded", "NvmlLibrary", "describe", "failure"]
 _NEVER: Final = frozenset({3, 4, 13})  # not supported, no permission, function not found
 _LOST: Final = frozenset({15})  # the GPU fell off the bus
 _RELOADED: Final = frozenset({1, 2, 9, 18})  # uninitialised, stale handle, driver unloaded, version mismatch
+_FIELD_VALUES: Final = "nvmlDeviceGetFieldValues"
 _WORDS: Final = {
     3: "this card or driver does not support it",
     4: "no permission",
@@ -95,6 +98,28 @@ class NvmlLibrary:
             return getattr(self._pynvml, function)(*arguments)
         except self._pynvml.NVMLError as error:
             raise failure(function, error.value) from error
+
+    def prepare_fields(self, fields: Sequence[int]) -> Callable[[Any], Any]:
+        """Return a function that reads fields of a handle in one call, into the same memory each time.
+
+        ``pynvml.nvmlDeviceGetFieldValues`` makes its arrays anew on every call, which costs more than the
+        call itself; it is used where ``pynvml`` keeps the driver's function to itself.
+        """
+        point = getattr(self._pynvml, "_nvmlGetFunctionPointer", None)
+        if point is None:
+            return lambda handle: self.call(_FIELD_VALUES, handle, list(fields))
+        values = (self._pynvml.c_nvmlFieldValue_t * len(fields))()
+        function, count, address = point(_FIELD_VALUES), c_int(len(fields)), byref(values)
+        for value, field in zip(values, fields, strict=True):
+            value.fieldId = field
+
+        def read(handle: Any) -> Any:
+            code = function(handle, count, address)
+            if code:
+                raise failure(_FIELD_VALUES, code)
+            return values
+
+        return read
 
     def ask(self, function: str, *arguments: object, attempts: int = 5) -> Any | None:
         """Call a function whose answer may be missing; return None where it is.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from energyprof.errors import SensorError, SensorUnavailable
 from energyprof.record.trace import ChannelKind
@@ -16,11 +16,9 @@ from energyprof.sensors.nvml_library import NvmlLibrary, failure
 
 __all__ = ["Measurand", "RawValue", "Readout", "find_readout"]
 
-_ENERGY, _AVERAGE, _INSTANT = (
-    83,
-    185,
-    186,
-)  # NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION, _POWER_AVERAGE, _POWER_INSTANT
+_ENERGY: Final = 83  # NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION
+_AVERAGE: Final = 185  # NVML_FI_DEV_POWER_AVERAGE
+_INSTANT: Final = 186  # NVML_FI_DEV_POWER_INSTANT
 _ATTEMPTS: Final = 5
 _UNION: Final = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")  # by nvmlValueType_t
 
@@ -34,8 +32,7 @@ class Measurand:
     function: str | None = None  # where it is no field
 
 
-@dataclass(frozen=True, slots=True)
-class RawValue:
+class RawValue(NamedTuple):
     """One value as NVML gives it: millijoules or milliwatts, or why it could not be read."""
 
     kind: ChannelKind
@@ -58,9 +55,10 @@ class Readout:
         """Read ``measurands``, fields in one call."""
         self._library = library
         self.measurands = tuple(measurands)
-        self._fields = [q.field for q in measurands if q.field is not None]
-        self._by_field = {q.field: q.kind for q in measurands if q.field is not None}
-        self._calls = [(q.kind, q.function) for q in measurands if q.function is not None]
+        fields = [(m.kind, m.field) for m in measurands if m.field is not None]
+        self._kinds = [kind for kind, _ in fields]
+        self._read_fields = library.prepare_fields([field for _, field in fields]) if fields else None
+        self._calls = [(m.kind, m.function) for m in measurands if m.function is not None]
 
     def read(self, handle: Any) -> list[RawValue]:
         """Read everything; a value of its own that failed carries its error.
@@ -69,9 +67,9 @@ class Readout:
             SensorError: a call failed as a whole.
         """
         values: list[RawValue] = []
-        if self._fields:
-            fields = self._library.call("nvmlDeviceGetFieldValues", handle, self._fields)
-            values = [_raw_value(self._by_field[field.fieldId], field) for field in fields]
+        if self._read_fields is not None:
+            fields = self._read_fields(handle)
+            values = [_raw_value(kind, field) for kind, field in zip(self._kinds, fields, strict=True)]
         for kind, function in self._calls:
             values.append(self._read_call(kind, function, handle))
         return values
@@ -134,5 +132,5 @@ def _supported_fields(library: NvmlLibrary, handle: Any) -> list[Measurand]:
 def _raw_value(kind: ChannelKind, field: Any) -> RawValue:
     if field.nvmlReturn != 0:
         return RawValue(kind, 0, error=failure(f"NVML field {field.fieldId}", field.nvmlReturn))
-    value = int(getattr(field.value, _UNION[field.valueType]))
-    return RawValue(kind, value, field.timestamp * 1000 or None)
+    value = getattr(field.value, _UNION[field.valueType])
+    return RawValue(kind, int(value), field.timestamp * 1000 or None)
