@@ -218,10 +218,12 @@ def runs_needed(
         return None
     variances = 2 if design is Design.WELCH else 1
     fixed = 2 * between_sigma**2 if design is Design.WELCH else 0.0
-    floor = detectable_effect(math.sqrt(fixed), math.inf, alpha, power)
-    if floor >= abs(gap):
+    reach = t_quantile(1 - alpha, math.inf) + t_quantile(power, math.inf)
+    room = (gap / reach) ** 2 - fixed  # what runs may add to the squared standard error, at the very most
+    if room <= 0:
         return None
-    for n in range(3, _MOST_RUNS + 1):
+    least = variances * spread**2 / room
+    for n in range(max(3, math.ceil(min(least, _MOST_RUNS + 1) * (1 - 1e-9))), _MOST_RUNS + 1):
         df = variances * (n - 1)
         if detectable_effect(math.sqrt(variances * spread**2 / n + fixed), df, alpha, power) <= abs(gap):
             return n

@@ -215,3 +215,17 @@ def test_noise_between_sittings_is_not_known_from_two() -> None:
 def test_the_sample_deviation_is_scipys() -> None:
     values = noisy(np.random.default_rng(2), 7)
     assert sample_deviation(values) == pytest.approx(float(np.std(values, ddof=1)))
+
+
+@given(st.floats(0.001, 0.3), st.floats(0.005, 0.3), st.floats(0, 0.02), st.sampled_from([0.5, 0.8, 0.95]))
+@settings(max_examples=60, deadline=None)
+def test_runs_needed_finds_what_trying_every_count_finds(
+    spread: float, gap: float, between: float, power: float
+) -> None:
+    def effect(n: int) -> float:
+        error = math.sqrt(2 * spread**2 / n + 2 * between**2)
+        return detectable_effect(error, 2 * n - 2, 0.05, power)
+
+    found = runs_needed(spread, gap, power=power, between_sigma=between)
+    tried = next((n for n in range(3, 200) if effect(n) <= gap), None)
+    assert found == tried or (tried is None and (found is None or found >= 200))
