@@ -8,7 +8,7 @@ from typing import Final
 
 from energyprof.testing.cards import CARDS
 from energyprof.testing.faults import FOR_EVER_NS, Fault, FaultKind, NvmlCode
-from energyprof.testing.loads import TRAINING_STEP, training
+from energyprof.testing.loads import TRAINING_STEP, Load, training
 from energyprof.testing.promises import (
     ScenarioResult,
     bounds_contain,
@@ -112,6 +112,7 @@ FAULT_CASES: Final = (
 def faults() -> Iterator[ScenarioResult]:
     """Yield what becomes of a run's energy, its bounds and its reasons under each fault."""
     load = training(TRAINING_STEP, _RUN_S, name="50 ms steps", jitter=0.02, seed=5)
+    yield from _stalls(load)
     for case in FAULT_CASES:
         card = CARDS["ada"].with_sensor(**_specimen(), **case.sensor)
         run = simulate(card, load, faults=case.faults, missing=case.missing, idle_s=_IDLE_S, seed=5)
@@ -123,6 +124,17 @@ def faults() -> Iterator[ScenarioResult]:
         yield bounds_contain(run, case.name, sensor)
         if case.told:
             yield _reason_given(run, case, sensor)
+
+
+def _stalls(load: Load) -> Iterator[ScenarioResult]:
+    """Yield runs in which the sampling thread does not get to run for 4 s."""
+    for name in ("ada", "volta"):
+        run = simulate(CARDS[name].with_sensor(noise_w=1.0), load, stall_s=(6.0, 10.0))
+        yield run_energy_within(run, "sampling thread held up for 4 s", name, 0.01)
+        yield bounds_contain(run, "sampling thread held up for 4 s", name)
+    run = simulate(CARDS["pascal"].with_sensor(noise_w=1.0), load, stall_s=(6.0, 10.0))
+    yield run_energy_covered(run, "sampling thread held up for 4 s", "pascal")
+    yield bounds_contain(run, "sampling thread held up for 4 s", "pascal")
 
 
 def _specimen() -> dict[str, object]:

@@ -99,6 +99,7 @@ def simulate(
     faults: Iterable[Fault] = (),
     missing: Sequence[str] = (),
     devices: int = 1,
+    stall_s: tuple[float, float] | None = None,
     idle_s: float = 2.0,
     seed: int = 0,
 ) -> Simulation:
@@ -110,6 +111,7 @@ def simulate(
         faults: what goes wrong; their times count from when recording starts.
         missing: functions that the driver does not have.
         devices: how many such cards run it, all at once.
+        stall_s: from when until when the sampling thread does not get to run, since recording started.
         idle_s: idle time recorded before and after the window.
         seed: of the sampling thread's late wake-ups.
     """
@@ -117,7 +119,7 @@ def simulate(
         for fault in faults:
             nvml.fault(fault.later(nvml.clock.now_ns()))
         sensors = _gpu_sensors(nvml)
-        stage = _Stage(nvml.clock, load, idle_s, seed)
+        stage = _Stage(nvml.clock, load, idle_s, seed, stall_s)
         for k in range(devices):
             nvml.set_power(k, load.power(stage.origin_ns + stage.open_ns, card.idle_w))
         return stage.record(sensors, (load.power(stage.open_ns, card.idle_w),) * devices, calls=nvml.calls)
@@ -158,11 +160,19 @@ def _gpu_sensors(nvml: StandInNvml) -> list[Sensor]:
 class _Stage:
     """The times of a simulated run, and the loop that polls the sampler as the sampling thread does."""
 
-    def __init__(self, clock: Clock, load: Load, idle_s: float, seed: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        load: Load,
+        idle_s: float,
+        seed: int,
+        stall_s: tuple[float, float] | None = None,
+    ) -> None:
         self._clock, self._load, self._random = clock, load, np.random.default_rng(seed)
         self.origin_ns = clock.now_ns()
         self.open_ns = int(idle_s * _SECOND_NS)
         self.end_ns = self.open_ns + load.total_ns + int(idle_s * _SECOND_NS)
+        self._stall_ns = [self.origin_ns + int(at_s * _SECOND_NS) for at_s in stall_s or (0.0, 0.0)]
 
     def record(
         self,
@@ -195,7 +205,9 @@ class _Stage:
         )
 
     def _wake_at(self, due_ns: int) -> None:
-        """Wake up a little late, now and then by 2 ms."""
+        """Wake up a little late, now and then by 2 ms; after a stall, when it is over."""
+        if self._stall_ns[0] <= due_ns < self._stall_ns[1]:
+            due_ns = self._stall_ns[1]
         late_ns = self._random.exponential(60_000.0) + (2_000_000.0 if self._random.random() < 0.01 else 0.0)
         self._clock.sleep_until_ns(max(due_ns, self._clock.now_ns()) + int(late_ns))
 
