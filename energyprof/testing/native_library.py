@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -28,12 +29,12 @@ _FLAGS: Final = (
 )
 
 
-def compile_library(missing: Iterable[str] = (), cache: Path | None = None) -> Path:
+def compile_library(missing: Iterable[str] = (), folder: Path | None = None) -> Path:
     """Return the path of the library; compile it where no earlier call did.
 
     Args:
         missing: functions to leave out, as an older driver does.
-        cache: where compiled libraries are kept; the user's cache folder by default.
+        folder: where compiled libraries are kept; the user's cache folder by default.
 
     Raises:
         DeviceError: if there is no C compiler, or it fails.
@@ -45,7 +46,7 @@ def compile_library(missing: Iterable[str] = (), cache: Path | None = None) -> P
     digest = hashlib.sha256(f"{compiler}\n{_version(compiler)}\n{_FLAGS}\n{export_map}".encode())
     for source in [*sources, _HERE / "nvml_stand_in.h"]:
         digest.update(source.read_bytes())
-    library = (cache or _cache_folder()) / digest.hexdigest()[:20] / LIBRARY_NAME
+    library = (folder or _cache_folder()) / digest.hexdigest()[:20] / LIBRARY_NAME
     if not library.exists():
         _compile(compiler, sources, export_map, library)
     return library
@@ -94,6 +95,7 @@ def _compiler() -> str:
     )
 
 
+@cache
 def _version(compiler: str) -> str:
     return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
 

@@ -182,12 +182,12 @@ class _Stage:
         before_poll: Callable[[], None] = lambda: None,
     ) -> Simulation:
         sampler = Sampler(sensors, self._clock, self.origin_ns)
-        settled_ns, settled_calls = self.origin_ns + _SETTLING_NS, 0
+        settled_ns, settled_calls = self.origin_ns + _SETTLING_NS, -1
         while (due_ns := sampler.next_due_ns()) < self.origin_ns + self.end_ns:
             self._wake_at(due_ns)
             before_poll()
             sampler.poll()
-            if self._clock.now_ns() < settled_ns:
+            if settled_calls < 0 and self._clock.now_ns() >= settled_ns:
                 settled_calls = calls()
         self._clock.sleep_until_ns(self.origin_ns + self.end_ns)
         before_poll()
