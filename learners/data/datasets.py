@@ -92,6 +92,7 @@ def load(name: str, data_dir: str | Path | None = None, progress: Progress | Non
     Raises:
         UnknownName: no data set of that name.
         DataError: a file is missing, truncated or not the published one, or a download failed.
+        OutputError: a download has nowhere to go.
     """
     return read(entry(name), data_dir, progress)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from energyprof.errors import DataError
+from energyprof.errors import DataError, OutputError
 from learners.data.publication import Publication
 
 __all__ = ["CACHE_VARIABLE", "Progress", "cache_folder", "fetch"]
@@ -44,7 +44,14 @@ def fetch(
 
     Raises:
         DataError: no address answered, or what it sent has another digest.
+        OutputError: the folder cannot be written.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the cache folder {folder} cannot be made ({error.strerror}): say where else with {CACHE_VARIABLE}"
+        ) from error
     return {
         name: _fetch_one(missing, name, md5, publication.addresses, folder, progress)
         for name, md5 in publication.downloads.items()

@@ -9,7 +9,7 @@ from typing import Any
 import pooch
 import pytest
 
-from energyprof.errors import DataError
+from energyprof.errors import DataError, OutputError
 from learners.data.download import cache_folder, fetch
 from learners.data.publication import Publication
 
@@ -95,6 +95,14 @@ def test_nothing_is_printed(
     web["https://one.invalid/file.gz"] = CONTENT
     fetch("thing is not at hand", publication, tmp_path, None)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_of_its_own(
+    publication: Publication, web: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cache folder .* cannot be made .*ENERGYPROF_CACHE"):
+        fetch("thing is not at hand", publication, tmp_path / "file" / "cache", None)
 
 
 def test_the_cache_folder_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
