@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -16,7 +17,7 @@ _MOST_ROWS: Final = 10
 _MOST_NOTES: Final = 10
 _MOST_CHARACTERS: Final = 60_000
 _LONGEST_CELL: Final = 1_000
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>|#~@!&])")
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]|#~@!])")
 _SIGNS: Final = {Effect.OK: "✅", Effect.WARN: "⚠️", Effect.ERROR: "❌"}
 
 
@@ -27,7 +28,8 @@ def render_markdown(verdict: Verdict) -> str:
 
 def escape(text: str) -> str:
     """Make text inert in Markdown: one line, no markup, no HTML, no table cell broken."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))[:_LONGEST_CELL]
+    cut = " ".join(text.split())[:_LONGEST_CELL]  # cut first: half an escape would undo the next one
+    return html.escape(_SPECIAL.sub(r"\\\1", cut), quote=False)
 
 
 def _lines(verdict: Verdict) -> Iterator[str]:
@@ -53,11 +55,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
 
 def _row(rule: RuleVerdict) -> str:
     word = f"{_SIGNS[rule.effect]} {rule_word(rule)}"
-    return f"| {word} | {escape(rule.budget)} | `{_code(rule.name)}` | {escape(rule.message)} |"
-
-
-def _code(text: str) -> str:
-    return re.sub(r"[`|\s]+", " ", text)[:_LONGEST_CELL]
+    return f"| {word} | {escape(rule.budget)} | {escape(rule.name)} | {escape(rule.message)} |"
 
 
 def _urgency(rule: RuleVerdict) -> tuple[int, int]:

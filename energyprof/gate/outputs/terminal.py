@@ -8,7 +8,7 @@ from typing import Final
 
 from energyprof.gate.verdict import BudgetVerdict, Effect, Outcome, RuleVerdict, Verdict
 
-__all__ = ["render_terminal", "rule_word"]
+__all__ = ["plain", "render_terminal", "rule_word"]
 
 _COLOURS: Final = {Effect.OK: "32", Effect.WARN: "33", Effect.ERROR: "31"}
 _INDENT: Final = " " * 15
@@ -25,6 +25,11 @@ def render_terminal(verdict: Verdict, colour: bool = False, width: int = 100) ->
     return "\n".join(_lines(verdict, colour, width)) + "\n"
 
 
+def plain(text: str) -> str:
+    """Replace what a terminal would obey rather than print: control characters, direction marks."""
+    return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in text)
+
+
 def rule_word(rule: RuleVerdict) -> str:
     """Return the word for a rule: its outcome, in capitals where it reaches the exit code."""
     if rule.outcome is Outcome.PASS:
@@ -36,30 +41,31 @@ def rule_word(rule: RuleVerdict) -> str:
 
 def _lines(verdict: Verdict, colour: bool, width: int) -> Iterator[str]:
     effect = Effect.ERROR if verdict.exit_code else Effect.OK
-    yield from textwrap.wrap(verdict.sentence, width) if not colour else [_paint(verdict.sentence, effect)]
+    sentence = textwrap.wrap(plain(verdict.sentence), width)
+    yield from (_paint(line, effect) if colour else line for line in sentence)
     for budget in verdict.budgets:
         yield ""
         yield from _budget_lines(budget, colour, width)
     for warning in verdict.warnings:
         yield ""
-        yield from textwrap.wrap(f"note: {warning}", width, subsequent_indent="      ")
+        yield from textwrap.wrap(f"note: {plain(warning)}", width, subsequent_indent="      ")
 
 
 def _budget_lines(budget: BudgetVerdict, colour: bool, width: int) -> Iterator[str]:
-    held = f" against {budget.baseline}" if budget.baseline else ""
-    yield f"{budget.name} - {_count(len(budget.head_runs), 'run')}{held}"
+    held = f" against {plain(budget.baseline)}" if budget.baseline else ""
+    yield f"{plain(budget.name)} - {_count(len(budget.head_runs), 'run')}{held}"
     for rule in budget.rules:
         word = rule_word(rule)
         shown = _paint(word, rule.effect) if colour else word
         padding = " " * max(1, 13 - len(word))
-        text = textwrap.wrap(rule.message, width - len(_INDENT))
-        yield f"  {shown}{padding}{rule.name}"
+        text = textwrap.wrap(plain(rule.message), width - len(_INDENT))
+        yield f"  {shown}{padding}{plain(rule.name)}"
         yield from (f"{_INDENT}{line}" for line in text)
     for note in budget.excluded:
-        yield f"  excluded     {note.side} run {note.id}: {note.why}"
+        yield f"  excluded     {note.side} run {plain(note.id)}: {plain(note.why)}"
     for warning in budget.warnings:
         yield from textwrap.wrap(
-            f"  note         {warning}", width, subsequent_indent=_INDENT, drop_whitespace=True
+            f"  note         {plain(warning)}", width, subsequent_indent=_INDENT, drop_whitespace=True
         )
 
 
