@@ -50,7 +50,8 @@ def fetch(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"the cache folder {folder} cannot be made ({error.strerror}): say where else with {CACHE_VARIABLE}"
+            f"the cache folder {folder} cannot be made ({error.strerror}): "
+            f"name another one in {CACHE_VARIABLE}"
         ) from error
     return {
         name: _fetch_one(missing, name, md5, publication.addresses, folder, progress)

@@ -8,6 +8,7 @@ and the learner's own phases below it; evaluations and copies of weights are the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from learners.training.listener import Listener, SilentListener
 from learners.training.meter import Meter
 from learners.training.outcome import EpochOutcome, Outcome, StageOutcome
 from learners.training.protocol import Protocol
-from learners.training.stage_plan import plan_stages
+from learners.training.stage_plan import StagePlan, plan_stages
 from learners.training.stopping import Patience
 from learners.training.task import Evaluation, Part, Task
 
@@ -33,6 +34,7 @@ def train(
     protocol: Protocol,
     meter: Meter,
     listener: Listener | None = None,
+    plan: Sequence[StagePlan] | None = None,
 ) -> Outcome:
     """Train a learner and evaluate it.
 
@@ -42,12 +44,14 @@ def train(
         protocol: how long, and what is kept.
         meter: marks steps and phases; ``energyprof.Profiler``, inside its ``with`` block.
         listener: told how it goes on.
+        plan: what :func:`learners.training.stage_plan.plan_stages` said of this learner before the window
+            opened; None: it is asked here, in the phase ``plan``.
 
     Raises:
         TrainingFailed: a loss is NaN or infinite.
         UsageError: a budget that cannot be divided over the learner's stages.
     """
-    return _Training(learner, task, protocol, meter, listener or SilentListener()).run()
+    return _Training(learner, task, protocol, meter, listener or SilentListener()).run(plan)
 
 
 class _Training:
@@ -60,8 +64,11 @@ class _Training:
         self._meter, self._listener = meter, listener
         self._passes = 0
 
-    def run(self) -> Outcome:
-        plan = plan_stages(self._learner)
+    def run(self, plan: Sequence[StagePlan] | None) -> Outcome:
+        """Train stage by stage, then evaluate."""
+        if plan is None:
+            with self._meter.phase("plan"):
+                plan = plan_stages(self._learner)
         epochs = self._protocol.plan([stage.epochs for stage in plan])
         self._listener.training_began(
             tuple((stage.name, count) for stage, count in zip(plan, epochs, strict=True)),

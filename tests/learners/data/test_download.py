@@ -101,7 +101,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_of_its_own(
     publication: Publication, web: dict[str, bytes], tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cache folder .* cannot be made .*ENERGYPROF_CACHE"):
+    with pytest.raises(OutputError, match=r"cache folder .* cannot be made .*ENERGYPROF_CACHE"):
         fetch("thing is not at hand", publication, tmp_path / "file" / "cache", None)
 
 

@@ -15,6 +15,7 @@ from learners.training.loop import train
 from learners.training.meter import NullMeter
 from learners.training.outcome import EpochOutcome
 from learners.training.protocol import Protocol
+from learners.training.stage_plan import plan_stages
 from learners.training.task import ImageTask
 
 Fixture = Any  # classes that conftest hands out
@@ -24,14 +25,30 @@ def test_a_single_stage_is_the_phase_train_and_the_rest_lies_outside_of_it(
     tiny_task: ImageTask, linear_softmax: Fixture, meter: Fixture
 ) -> None:
     train(linear_softmax(16, 3), tiny_task, Protocol.fixed(2), meter)
-    assert meter.phases() == ["train/data", "train", "train/forward", "train/local-update", "evaluate"]
+    assert meter.phases() == [
+        "plan",
+        "train/data",
+        "train",
+        "train/forward",
+        "train/local-update",
+        "evaluate",
+    ]
 
 
 def test_each_stage_of_several_is_a_phase_of_its_own(
     counter: Fixture, scripted_task: Fixture, meter: Fixture
 ) -> None:
     train(counter(("layer1", None), ("layer2", None)), scripted_task(), Protocol.fixed(1), meter)
-    assert meter.phases() == ["layer1/data", "layer1", "evaluate", "layer2/data", "layer2"]
+    assert meter.phases() == ["plan", "layer1/data", "layer1", "evaluate", "layer2/data", "layer2"]
+
+
+def test_a_plan_made_before_is_used_and_not_made_again(
+    counter: Fixture, scripted_task: Fixture, meter: Fixture
+) -> None:
+    learner = counter(("layer1", None), ("layer2", 2))
+    outcome = train(learner, scripted_task(), Protocol.fixed(1), meter, plan=plan_stages(learner))
+    assert [stage.epochs for stage in outcome.stages] == [1, 2]
+    assert "plan" not in meter.phases()
 
 
 def test_steps_tell_their_samples(tiny_task: ImageTask, linear_softmax: Fixture, meter: Fixture) -> None:
