@@ -56,7 +56,7 @@ class ChannelTrack:
         self._value = math.nan
         self._held_ns = 0  # just before the last good poll
         self._row_ns = 0  # when the last row was written
-        self._known_ns = 0  # until when the channel is known without a hole
+        self._known_ns = 0  # when the present value was first seen, or the last gap told
         self._logged = False  # whether its values come from the sensor's own log
         self._failing_since_ns: int | None = None
         self.edge_ns: float | None = None  # when the present value was taken, by the sensor's own stamp
@@ -125,7 +125,9 @@ class ChannelTrack:
             since_ns = self._known_ns  # what the counter had not shown yet is lost with it
         t_ns = max(t_ns, self._row_ns)
         rows.append(self._index, min(since_ns, t_ns), t_ns, reading.value, reading.gap)
-        self._row_ns = self._known_ns = t_ns
+        self._row_ns = t_ns
+        if reading.gap or reading.value != self._value:
+            self._known_ns = t_ns
 
     def _take_logged(
         self, rows: RowBuffer, reading: Reading, before_ns: int, after_ns: int, wall_offset_ns: int

@@ -20,6 +20,7 @@ __all__ = ["DEFAULT_W_PER_THREAD", "CpuPower", "cpu_power", "power_table"]
 
 #: What CodeCarbon assumes of a CPU that it does not know (codecarbon.core.cpu.DEFAULT_POWER_PER_CORE).
 DEFAULT_W_PER_THREAD: Final = 4.0
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _NOISE: Final = re.compile(
     r"\((?:r|tm|c)\)|@\s*[\d.]+\s*ghz|\bcpu\b|\bprocessor\b|\b\d+-core\b", re.IGNORECASE
 )
@@ -56,10 +57,11 @@ def power_table() -> Mapping[str, float]:
     path = Path(spec.origin).parent / "data" / "hardware" / "cpu_power.csv"
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return {row["Name"]: float(row["TDP"]) for row in rows if row["TDP"]}
-    except (OSError, KeyError, ValueError):
+            rows = [(row.get("Name"), row.get("TDP")) for row in csv.DictReader(file)]
+    except OSError:
         return {}
+    # some rows hold no number ("27.29.5"): a CPU of these is not known
+    return {name: float(tdp) for name, tdp in rows if name and tdp and _NUMBER.fullmatch(tdp)}
 
 
 def _source() -> str:
