@@ -25,8 +25,8 @@ class StagePlan:
 def plan_stages(learner: Learner) -> tuple[StagePlan, ...]:
     """Return the stages of a learner that has not trained yet.
 
-    Stages are known only by going through them, closing acts included; a copy does so, without a step. Copying
-    60 MB of weights can take a second: do it before energy is measured.
+    Stages are known only by going through them, closing acts included; a copy does so, without a step.
+    Copying 60 MB of weights can take a second: do it before energy is measured.
     """
     rehearsal = untrained_copy(learner)
     return tuple(StagePlan(name=stage.name, epochs=stage.epochs) for stage in rehearsal.stages())
