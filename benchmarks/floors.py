@@ -11,6 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from learners.networks.optimizer import FusedOptimizer
 from learners.networks.product import product
 
 __all__ = ["floor_bp", "floor_ff", "floor_mf"]
@@ -90,5 +91,5 @@ def _rows(sizes: tuple[int, ...], count: int) -> list[Tensor]:
     return [torch.full((count, d), 1e-3) for d in sizes]
 
 
-def _adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, lr=1e-6, fused=True)
+def _adam(parameters: list[nn.Parameter]) -> FusedOptimizer:
+    return FusedOptimizer(parameters, "adamw", lr=1e-6)

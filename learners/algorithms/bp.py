@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from learners.base import Batch, Learner, Metrics
 from learners.networks.blueprint import Blueprint
 from learners.networks.convolution import conv_blocks, conv_features
-from learners.networks.dense import Dense, relu_backward_
+from learners.networks.dense import Dense, drop_gradients, relu_backward_
 from learners.networks.losses import cross_entropy_error
 from learners.networks.optimizer import UpdateConfig
 from learners.networks.stack import register
@@ -102,7 +102,7 @@ class ConvBackpropagation(Learner):
             loss.backward()  # type: ignore[no-untyped-call]
         with self.phase("optimizer"):
             self.optimizer.step()
-            self.optimizer.zero_grad()
+            drop_gradients(self)
         return {"loss": loss.detach()}
 
     @torch.no_grad()

@@ -33,7 +33,7 @@ from learners.networks.blueprint import Blueprint
 from learners.networks.convolution import conv_blocks, conv_features
 from learners.networks.initialisation import torch_default
 from learners.networks.losses import cross_entropy_error, sparsemax, sparsemax_error, squared_error
-from learners.networks.optimizer import UpdateConfig
+from learners.networks.optimizer import FusedOptimizer, UpdateConfig
 from learners.networks.product import product
 from learners.networks.stack import register
 
@@ -79,7 +79,7 @@ class CascadedForward(Learner):
         )
         self.ready = 0  # predictors that take part in the scores
         self._closed_form = config.predictor == "mse"
-        self._optimizer: torch.optim.Optimizer | None = None  # of the predictor in training
+        self._optimizer: FusedOptimizer | None = None  # of the predictor in training
         self._normal_equations: tuple[Tensor, Tensor] | None = (
             None  # H'H (d, d) and H'Y (d, C), in the making
         )
@@ -178,7 +178,7 @@ class CascadedForward(Learner):
             return outputs
         return sparsemax(outputs) if self.config.predictor == "sparsemax" else torch.softmax(outputs, 1)
 
-    def _optimizer_of(self, index: int) -> torch.optim.Optimizer:
+    def _optimizer_of(self, index: int) -> FusedOptimizer:
         if self._optimizer is None:
             self._optimizer = self.config.make_optimizer([self.predictors[index]])
         return self._optimizer

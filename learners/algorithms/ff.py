@@ -30,7 +30,7 @@ from learners.networks.blueprint import Blueprint
 from learners.networks.dense import Dense, drop_gradients
 from learners.networks.initialisation import normal
 from learners.networks.losses import cross_entropy_error
-from learners.networks.optimizer import UpdateConfig, scale_learning_rate
+from learners.networks.optimizer import FusedOptimizer, UpdateConfig
 from learners.networks.stack import register
 
 __all__ = ["ForwardForward", "ForwardForwardConfig", "ForwardForwardLayer"]
@@ -203,7 +203,7 @@ class ForwardForward(Learner):
         if self.config.cooldown:
             factor = min(1.0, 2.0 * (epochs - epoch) / epochs)
             for optimizer in (*self._optimizers, *filter(None, [self._head_optimizer])):
-                scale_learning_rate(optimizer, factor)
+                optimizer.scale(factor)
 
     @torch.no_grad()
     def step(self, batch: Batch) -> Metrics:
@@ -312,7 +312,7 @@ class ForwardForward(Learner):
         weight = torch.zeros(self.classes, features, device=blueprint.device)
         return Dense(nn.Parameter(weight), nn.Parameter(torch.zeros(self.classes, device=blueprint.device)))
 
-    def _make_optimizer(self, part: nn.Module, *, head: bool = False) -> torch.optim.Optimizer:
+    def _make_optimizer(self, part: nn.Module, *, head: bool = False) -> FusedOptimizer:
         if head:
             lr, weight_decay = self.config.head_lr, self.config.head_weight_decay
             return self.config.make_optimizer(part.parameters(), lr=lr, weight_decay=weight_decay)

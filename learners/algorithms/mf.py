@@ -34,7 +34,7 @@ from learners.networks.convolution import ConvBlock, conv_blocks, conv_features
 from learners.networks.dense import Dense, drop_gradients, relu_backward_
 from learners.networks.initialisation import kaiming_uniform
 from learners.networks.losses import cross_entropy_error
-from learners.networks.optimizer import UpdateConfig
+from learners.networks.optimizer import FusedOptimizer, UpdateConfig
 from learners.networks.product import product
 from learners.networks.stack import register
 
@@ -137,9 +137,7 @@ class MonoForward(Learner):
         self.schedule = config.schedule
         self.layers = register(self, "layer", _layers(blueprint))
         self.ready = len(self.layers)  # layers that take part in the scores
-        self._optimizers: dict[
-            int, torch.optim.Optimizer
-        ] = {}  # of the layers in training, made at first use
+        self._optimizers: dict[int, FusedOptimizer] = {}  # of the layers in training, made at first use
         self._names = [
             (f"layer{i}/forward", f"layer{i}/local-update") for i in range(1, len(self.layers) + 1)
         ]
@@ -226,7 +224,7 @@ class MonoForward(Learner):
             a = layer(a)
         return F.cross_entropy(self.layers[index].goodness(a), batch.y)
 
-    def _optimizer(self, index: int) -> torch.optim.Optimizer:
+    def _optimizer(self, index: int) -> FusedOptimizer:
         if index not in self._optimizers:
             self._optimizers[index] = self.config.make_optimizer(self.layers[index].parameters())
         return self._optimizers[index]

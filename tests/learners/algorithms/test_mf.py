@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from energyprof.errors import UsageError
 from learners.algorithms.mf import MonoForward, MonoForwardConfig
 from learners.base import Batch
-from learners.networks.optimizer import optimizer_state_bytes
 
 Make = Callable[..., MonoForward]
 
@@ -107,9 +106,9 @@ def test_sequential_training_holds_optimizer_state_for_the_layer_in_training_onl
     mf, batch = make_mf(schedule="sequential"), make_batch()
     for layer, stage in zip(mf.layers, mf.stages(), strict=True):
         stage.step(batch)
-        held = sum(optimizer_state_bytes(optimizer) for optimizer in mf._optimizers.values())
+        held = sum(optimizer.state_bytes for optimizer in mf._optimizers.values())
         own = sum(p.numel() for p in layer.parameters())
-        assert 2 * 4 * own <= held <= 2 * 4 * own + 64  # two moments and the step counters
+        assert held == 2 * 4 * own + 4  # two moments and the step counter
     assert not mf._optimizers
 
 
