@@ -21,10 +21,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from energyprof.analysis.phases import likeliest_energies, phase_kind
 from energyprof.errors import UsageError
 from energyprof.record.model import Report
 
-__all__ = ["Explanation", "Profile", "Term", "explain", "phase_kind", "profile_of"]
+__all__ = ["Explanation", "Profile", "Term", "explain", "profile_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +88,6 @@ class Explanation:
     words: tuple[str, ...]
 
 
-def phase_kind(path: str) -> str:
-    """Return what kind of work a phase is: the last part of its path, the same in every layer and stage."""
-    return path.rpartition("/")[2].replace("-", " ")
-
-
 def profile_of(reports: Sequence[Report], name: str) -> Profile:
     """Return the mean profile of some runs.
 
@@ -107,7 +103,8 @@ def profile_of(reports: Sequence[Report], name: str) -> Profile:
             raise UsageError(
                 f"cannot explain run {report.run.id}: its energy is not known; see its data quality flags"
             )
-    kinds = dict.fromkeys(phase_kind(phase.name) for report in reports for phase in report.phases)
+    by_kind = [_by_kind(report) for report in reports]
+    kinds = dict.fromkeys(kind for found in by_kind for kind in found)
     idle = [report.totals.idle_energy_j.value for report in reports]
     return Profile(
         name=name,
@@ -116,7 +113,7 @@ def profile_of(reports: Sequence[Report], name: str) -> Profile:
         duration_s=_mean([r.totals.duration_s for r in reports]) or 0.0,
         samples=_mean([r.totals.samples for r in reports]) or None,
         steps=_mean([r.totals.steps for r in reports]) or None,
-        phases={kind: math.fsum(_of_kind(r, kind) for r in reports) / len(reports) for kind in kinds},
+        phases={k: math.fsum(found.get(k, 0.0) for found in by_kind) / len(reports) for k in kinds},
         idle_j=_mean(idle),
     )
 
@@ -151,8 +148,11 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return math.fsum(known) / len(known) if known and len(known) == len(values) else None
 
 
-def _of_kind(report: Report, kind: str) -> float:
-    return math.fsum(p.energy_j.value or 0.0 for p in report.phases if phase_kind(p.name) == kind)
+def _by_kind(report: Report) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, energy in likeliest_energies(report).items():
+        found[phase_kind(name)] = found.get(phase_kind(name), 0.0) + (energy.value or 0.0)
+    return found
 
 
 def _log_mean(x: float, y: float) -> float:

@@ -174,6 +174,17 @@ def dot(x: Axis, y: Axis, a: float, b: float, css: str, title: str = "") -> Mark
     return Markup('<path class="dot {}" d="M{} {}h.01">{}</path>').format(css, _x(x, a), _y(y, b), tip)
 
 
+def bars(x: Axis, y: Axis, edges: Sequence[float], heights: Sequence[float], css: str) -> Markup:
+    """Draw bars from the bottom: ``heights[k]`` between ``edges[k]`` and ``edges[k + 1]``."""
+    base = _y(y, max(y.scale.low, 0.0))
+    parts = [
+        f"M{_x(x, edges[k])} {base}V{_y(y, height)}H{_x(x, edges[k + 1])}V{base}Z"
+        for k, height in enumerate(heights)
+        if height > 0
+    ]
+    return Markup('<path class="bars {}" d="{}"/>').format(css, "".join(parts))
+
+
 def rule(x: Axis, value: float, css: str = "") -> Markup:
     """Draw a vertical line at a value of the horizontal axis."""
     return Markup('<path class="rule {}" d="M{} 0V1000"/>').format(css, _x(x, value))

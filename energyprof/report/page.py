@@ -97,8 +97,13 @@ def _filters() -> dict[str, Any]:
         "kwh": optional(words.kwh_text),
         "bounds": _bounds,
         "half_width": words.half_width,
+        "range": _range,
         "points": words.points_text,
     }
+
+
+def _range(quantity: Quantity) -> str:
+    return words.range_text(quantity)
 
 
 def _bounds(quantity: Quantity) -> str:

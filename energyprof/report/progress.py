@@ -5,14 +5,13 @@ The page turns time into any of these by interpolation, and reads from them what
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from energyprof.analysis.domains import energy_curves
 from energyprof.analysis.energy_curve import EnergyCurve
 from energyprof.analysis.windows import step_windows, window_segments
 from energyprof.record.model import Epoch, Report
@@ -66,9 +65,13 @@ class Bands:
     merged: bool
 
 
-def energy_knots(report: Report, trace: Trace) -> EnergyKnots | None:
-    """Work out the knots of cumulative energy, or None where no domain's energy is known."""
-    curves = energy_curves(trace, report.sensors)
+def energy_knots(trace: Trace, curves: Mapping[str, EnergyCurve | None]) -> EnergyKnots | None:
+    """Work out the knots of cumulative energy, or None where no domain's energy is known.
+
+    Args:
+        trace: what was recorded.
+        curves: by domain, as attribution left them.
+    """
     known = {domain: curve for domain, curve in curves.items() if curve is not None}
     if not known or trace.window_ns[1] <= trace.window_ns[0]:
         return None

@@ -11,7 +11,7 @@ from energyprof.record.schema import render_report
 from energyprof.record.trace import Trace
 from energyprof.report.page import render_page
 from energyprof.report.section import Section
-from energyprof.report.sections import energy, learning, memory, method, steps, timeline
+from energyprof.report.sections import energy, learner, learning, memory, method, steps, timeline
 from energyprof.report.sections.answer import answers_of, lead_of
 from energyprof.report.view import RunView
 from energyprof.units import format_count, format_duration
@@ -24,6 +24,7 @@ SECTIONS: Final[tuple[Callable[[RunView], Section | None], ...]] = (
     steps.section,
     learning.section,
     memory.section,
+    learner.section,
     method.section,
 )
 
@@ -50,7 +51,9 @@ def render_run(report: Report, trace: Trace | None) -> str:
         "run.html",
         title=f"{report.run.name} · energyprof",
         data=_data(view),
-        scripts=("uplot.min.js", "page.js", "progress.js", "timeline.js") if view.panels else ("page.js",),
+        scripts=("uplot.min.js", "page.js", "progress.js", "timeline.js")
+        if view.panels
+        else ("page.js", "progress.js"),
         contents=[
             ("answer", "Answer"),
             ("quality", "Trust"),
@@ -64,19 +67,19 @@ def render_run(report: Report, trace: Trace | None) -> str:
         notes=notes,
         checks=_CHECKS,
         sections=sections,
-        has_steps=bool(trace is not None and report.totals.steps),
+        has_steps=view.steps is not None,
         has_trace=trace is not None,
         energyprof=report.environment.energyprof,
     )
 
 
 def _flags(report: Report) -> tuple[list[Flag], list[Flag]]:
-    """Split the flags: what bears on the figures, gravest first; then notes on what is missing."""
+    """Split the flags: warnings and worse, gravest first; then notes."""
     rank = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
     ordered = sorted(report.flags, key=lambda flag: rank[flag.severity])
     return (
-        [f for f in ordered if f.severity is not Severity.INFO or f.field is None],
-        [f for f in ordered if f.severity is Severity.INFO and f.field is not None],
+        [flag for flag in ordered if flag.severity is not Severity.INFO],
+        [flag for flag in ordered if flag.severity is Severity.INFO],
     )
 
 
@@ -106,4 +109,5 @@ def _data(view: RunView) -> dict[str, Any]:
         "name": view.report.run.id,
         "report": json.loads(render_report(view.report)),
         "timeline": timeline.data(view),
+        "steps": steps.data(view),
     }

@@ -11,10 +11,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from energyprof.analysis.domains import energy_curves
 from energyprof.record.model import Flag, Provenance, Quantity, Report, RunStatus, Severity
 from energyprof.record.trace import Trace
+from energyprof.report.ledger_lines import LedgerLine, ledger_lines
 from energyprof.report.progress import EnergyKnots, energy_knots
-from energyprof.report.sections.energy import LedgerLine, ledger_lines
 from energyprof.report.words import (
     DASH,
     PROVENANCE_GLYPH,
@@ -65,7 +66,7 @@ def run_summary(report: Report, trace: Trace | None = None) -> RenderableType:
         trace: its trace, for the sparkline of power; left out where it is None.
     """
     parts: list[RenderableType] = [_title(report), Text(), _figures(report)]
-    knots = energy_knots(report, trace) if trace is not None else None
+    knots = energy_knots(trace, energy_curves(trace, report.sensors)) if trace is not None else None
     if knots is not None:
         parts += [Text(), _power_line(knots)]
     if report.phases:

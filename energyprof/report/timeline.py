@@ -13,9 +13,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from energyprof.analysis.epochs import is_reserved
 from energyprof.record.model import Report
 from energyprof.record.trace import Channel, ChannelKind, Trace
 from energyprof.report.encode import bucket, pack
+from energyprof.report.steps import StepView
 from energyprof.report.words import domain_word
 
 __all__ = ["Panel", "Series", "panels_of", "payload"]
@@ -55,9 +57,9 @@ class Panel:
     series: tuple[Series, ...] = field(default_factory=tuple)
 
 
-def panels_of(report: Report, trace: Trace | None) -> tuple[Panel, ...]:
+def panels_of(report: Report, trace: Trace | None, steps: StepView | None = None) -> tuple[Panel, ...]:
     """Build the panels that have anything to show, within the page's budget of points."""
-    panels = [*_channel_panels(trace), *_metric_panels(report, trace)]
+    panels = [*_channel_panels(trace), *_step_panel(steps), *_metric_panels(report, trace)]
     points = sum(len(s.t) for panel in panels for s in panel.series)
     if points <= POINT_BUDGET:
         return tuple(panels)
@@ -144,10 +146,22 @@ def _changes(t: Floats, value: Floats) -> tuple[Floats, Floats]:
     return t[~inner], value[~inner]
 
 
+def _step_panel(steps: StepView | None) -> list[Panel]:
+    if steps is None:
+        return []
+    series = Series(
+        label="time a step",
+        t=steps.start_s,
+        value=steps.duration_s,
+        resolution=float(np.median(steps.duration_s)) / 500 or 1e-9,
+    )
+    return [Panel(key="steps", title="Steps", unit="s", series=(series,))]
+
+
 def _metric_panels(report: Report, trace: Trace | None) -> list[Panel]:
     series = _logged(trace) if trace is not None and len(trace.metrics.name) else _from_epochs(report)
     loss = tuple(s for s in series if "loss" in s.label.lower())
-    accuracy = tuple(s for s in series if "acc" in s.label.lower() and s not in loss)
+    accuracy = tuple(s for s in series if "acc" in s.label.lower() and "loss" not in s.label.lower())
     panels = (
         Panel(key="loss", title="Loss", unit="", series=loss),
         Panel(key="accuracy", title="Accuracy", unit="%", series=accuracy),
@@ -160,7 +174,7 @@ def _logged(trace: Trace) -> list[Series]:
     t = seconds(trace, trace.metrics.t_ns)
     found = []
     for name in dict.fromkeys(trace.metrics.name):
-        if name in ("samples", "batch_samples") or name.startswith(("epoch_begin/", "epoch_end/")):
+        if is_reserved(name) or "/" in name:  # a layer's own figures have a section of their own
             continue
         rows = np.flatnonzero((names == name) & np.isfinite(trace.metrics.value))
         if len(rows):

@@ -114,3 +114,19 @@ page.format = (() => {
   };
   return {quantity, duration, bytes, count, inUnit};
 })();
+
+if (page.data.steps) {
+  page.downloads.steps = async () => {
+    const {columns, size} = page.data.steps;
+    const names = Object.keys(columns);
+    const values = await Promise.all(names.map(name => page.unpack(columns[name])));
+    const head = size > 1 ? ["first_step", "steps", ...names.map(name => `${name}_mean`)] : ["step", ...names];
+    const total = page.data.report.totals.steps;
+    const lines = [head.join(",")];
+    for (let k = 0; k < values[0].length; k++) {
+      const place = size > 1 ? [k * size, Math.min(size, total - k * size)] : [k];
+      lines.push([...place, ...values.map(column => Number.isFinite(column[k]) ? Number(column[k].toPrecision(8)) : "")].join(","));
+    }
+    page.download(`${page.data.name}-steps.csv`, "text/csv", lines.join("\r\n") + "\r\n");
+  };
+}

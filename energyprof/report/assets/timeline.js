@@ -8,6 +8,13 @@ page.timeline = (async () => {
   const AXIS_WIDTH = 62, RIGHT = 14;
   const HUES = ["--s1", "--s2", "--s3", "--s4", "--s5"], DASHES = [[], [7, 4], [2, 4]];
 
+  const BINARY = Array.from({length: 50}, (_, k) => 2 ** k);
+  const onAxis = (value, unit, ticks) => {
+    if (unit !== "%") return value === 0 ? "0" : inUnit(value, unit);
+    const step = ticks.length > 1 ? 100 * (ticks[1] - ticks[0]) : 1;
+    return `${(100 * value).toFixed(Math.max(0, -Math.floor(Math.log10(step) + 1e-9)))} %`;
+  };
+
   let colours = {};
   const readColours = () => {
     const style = getComputedStyle(document.documentElement);
@@ -52,7 +59,8 @@ page.timeline = (async () => {
     return {...panel, lines, t: joined[0], columns: joined.slice(1)};
   }
   const ends = panels.flatMap(p => [p.t[0], p.t[p.t.length - 1]]).filter(Number.isFinite);
-  const whole = {from: Math.min(0, ...ends), to: Math.max(source.duration, ...ends)};
+  const whole = {from: 0, to: source.duration || Math.max(1e-3, ...ends)}; // the measured window
+  const recorded = {from: Math.min(0, ...ends), to: Math.max(whole.to, ...ends)}; // idle before and after it too
   const view = {axis: "time", from: whole.from, to: whole.to}; // from and to in seconds, whatever the axis
 
   // Controls and readout.
@@ -67,7 +75,7 @@ page.timeline = (async () => {
   const readout = make("p", {class: "readout", id: "range-readout", "aria-live": "polite"});
   const cursorLine = make("p", {class: "cursor-line", id: "cursor-line"});
   const strip = make("canvas", {class: "strip", "aria-hidden": "true"});
-  const stack = make("div", {class: "charts", tabindex: "0", role: "group", "aria-label": "Timeline charts: arrow keys move the cursor, plus and minus zoom, 0 shows the whole window"});
+  const stack = make("div", {class: "charts", tabindex: "0", role: "group", "aria-label": "Timeline charts: arrow keys move the cursor, plus and minus zoom, 0 shows the measured window"});
   host.append(
     make("div", {class: "controls"},
       make("div", {class: "segmented", role: "group", "aria-label": "Horizontal axis"}, ...axisButtons),
@@ -97,7 +105,7 @@ page.timeline = (async () => {
       series.push({
         label: line.label, stroke, width: 1.5, dash: DASHES[Math.min(Math.floor(line.index / HUES.length), 2)],
         paths: line.stairs ? uPlot.paths.stepped({align: 1}) : uPlot.paths.linear(),
-        points: {show: panel.t.length < 80 ? undefined : false, size: 5}, spanGaps: false,
+        points: {show: panel.t.length < 60, size: 5}, spanGaps: false,
       });
       if (line.ranged) {
         series.push({stroke: "transparent", width: 0, points: {show: false}}, {stroke: "transparent", width: 0, points: {show: false}});
@@ -137,7 +145,7 @@ page.timeline = (async () => {
       series,
       axes: [
         {...axisStyle, size: isLast ? 30 : 6, values: isLast ? (u, ticks) => ticks.map(v => tick(v, ticks)) : (u, ticks) => ticks.map(() => ""), space: 70},
-        {...axisStyle, size: AXIS_WIDTH, gap: 3, space: 28, values: (u, ticks) => ticks.map(v => inUnit(v, panel.unit))},
+        {...axisStyle, size: AXIS_WIDTH, gap: 3, space: 28, values: (u, ticks) => ticks.map(v => onAxis(v, panel.unit, ticks)), ...(panel.unit === "B" ? {incrs: BINARY} : {})},
       ],
       cursor: {y: false, drag: {x: true, y: false, setScale: false, dist: 4}, sync: {key: "energyprof-timeline", setSeries: false}, focus: {prox: -1}, points: {size: 6}},
       hooks: {drawClear: [drawBands], drawAxes: [drawEpochs], setSelect: [selected], setCursor: [moved]},
@@ -171,12 +179,12 @@ page.timeline = (async () => {
   }
   function zoom(from, to) {
     const least = (whole.to - whole.from) * 1e-6;
-    view.from = Math.max(whole.from, Math.min(from, to));
-    view.to = Math.min(whole.to, Math.max(from, to));
-    if (view.to - view.from < least) view.to = Math.min(whole.to, view.from + least);
+    view.from = Math.max(recorded.from, Math.min(from, to));
+    view.to = Math.min(recorded.to, Math.max(from, to));
+    if (view.to - view.from < least) view.to = Math.min(recorded.to, view.from + least);
     remember();
   }
-  const isWhole = () => view.from <= whole.from && view.to >= whole.to;
+  const isWhole = () => Math.abs(view.from - whole.from) + Math.abs(view.to - whole.to) < 1e-6 * (whole.to - whole.from);
   const reset = () => zoom(whole.from, whole.to);
 
   // The view stands in the address, so that a link shows it and the back button returns.
@@ -188,8 +196,8 @@ page.timeline = (async () => {
     const found = /^view=(\w+):([-+.\de]+):([-+.\de]+)$/.exec(decodeURIComponent(location.hash.slice(1)));
     const known = found && axes[found[1]] && Number(found[3]) > Number(found[2]);
     view.axis = known ? found[1] : "time";
-    view.from = known ? Math.max(whole.from, Number(found[2])) : whole.from;
-    view.to = known ? Math.min(whole.to, Number(found[3])) : whole.to;
+    view.from = known ? Math.max(recorded.from, Number(found[2])) : whole.from;
+    view.to = known ? Math.min(recorded.to, Number(found[3])) : whole.to;
     apply();
     return Boolean(known);
   }
@@ -233,11 +241,10 @@ page.timeline = (async () => {
   function moved(u) {
     const at = u.cursor.idx;
     for (const [k, output] of u.values.entries()) {
-      const line = u.panel.lines[k], column = u.data[seriesAt(u.panel, k)];
+      const column = u.data[seriesAt(u.panel, k)];
       let j = at;
       while (j !== null && j > 0 && (column[j] === undefined || column[j] === null)) j--;
       output.textContent = j === null || column[j] === undefined ? "" : inUnit(column[j], u.panel.unit);
-      void line;
     }
     if (u !== charts[0]) return;
     if (u.cursor.left < 0) { cursorLine.textContent = ""; return; }
@@ -358,6 +365,13 @@ page.timeline = (async () => {
     });
   }
   resetButton.addEventListener("click", reset);
+  document.addEventListener("click", event => {
+    const button = event.target.closest("[data-show]");
+    if (!button) return;
+    zoom(...button.dataset.show.split(":").map(Number));
+    document.getElementById("timeline").scrollIntoView();
+    stack.focus({preventScroll: true});
+  });
   addEventListener("hashchange", recall);
   addEventListener("themechange", () => {
     readColours();

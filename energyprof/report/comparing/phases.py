@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from energyprof.analysis.comparison import ArmResult
-from energyprof.analysis.explanation import phase_kind
+from energyprof.analysis.phases import likeliest_energies, phase_kind
 from energyprof.report.comparing.view import GroupView
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
@@ -54,9 +54,9 @@ def _means(view: GroupView, arm: ArmResult) -> dict[str, float]:
     runs = view.runs(arm)
     found: dict[str, float] = {}
     for report in runs:
-        for phase in report.phases:
-            kind = phase_kind(phase.name)
-            found[kind] = found.get(kind, 0.0) + (phase.energy_j.value or 0.0) / len(runs)
+        for name, energy in likeliest_energies(report).items():
+            kind = phase_kind(name)
+            found[kind] = found.get(kind, 0.0) + (energy.value or 0.0) / len(runs)
     return found
 
 

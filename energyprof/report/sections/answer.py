@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from energyprof.record.model import Provenance, Quantity, Report
-from energyprof.report.words import bounds_text, flag_for, half_width, kwh_text, percent, quantity_text
+from energyprof.report.words import flag_for, half_width, kwh_text, percent, quantity_text, range_text
 from energyprof.units import (
     format_bytes,
     format_count,
@@ -185,8 +185,10 @@ def _carbon(report: Report) -> Answer:
 
 
 def _bounds_note(quantity: Quantity) -> str:
-    text, half = bounds_text(quantity), half_width(quantity)
-    return f"{text} (±{_short(100 * half)} %)" if text and half else text
+    text, half = range_text(quantity), half_width(quantity)
+    return (
+        f"{text} (±{_short(100 * half)} %)" if text and half else "bounds closer than shown" if half else ""
+    )
 
 
 def _short(value: float) -> str:
@@ -200,7 +202,10 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _span(quantity: Quantity) -> tuple[float, float, float] | None:
+    """Return the bar of wide bounds; close ones need no picture."""
     if quantity.value is None or quantity.low is None or quantity.high is None or quantity.high <= 0:
+        return None
+    if (half_width(quantity) or 0.0) < 0.02:
         return None
     full = quantity.high * 1.08
     return tuple(

@@ -1,21 +1,113 @@
-"""Steps: how long and how dear they are, and the dearest ones."""
+"""Steps: how long and how dear they are, warm-up apart, and the dearest ones with what they were made of."""
 
 from __future__ import annotations
 
+from typing import Any, Final
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from energyprof.report.chart import Label, axis, bars, plot, rule
+from energyprof.report.encode import bucket, pack
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
+from energyprof.report.steps import StepView
 from energyprof.report.view import RunView
+from energyprof.units import format_duration, format_energy
 
-__all__ = ["section"]
+__all__ = ["data", "section"]
+
+_PERCENTILES: Final = (5, 50, 90, 95, 99, 100)
+_EXPORTED: Final = 50_000  # steps that the page holds one by one for its CSV
 
 
 def section(view: RunView) -> Section:
     """Build the section."""
-    body = fragment("run_steps.html", steps=view.report.steps)
+    steps = view.steps
+    body = fragment(
+        "run_steps.html",
+        steps=view.report.steps,
+        view=steps,
+        rows=_rows(steps) if steps is not None else [],
+        percentiles=_PERCENTILES,
+        charts=_charts(steps) if steps is not None else [],
+    )
     return Section(
         key="steps",
         short="Steps",
         title="Steps",
-        about="One step is one update. Half of the steps lie below p50, nineteen in twenty below p95.",
+        about="One step is one update of the weights.",
         body=body,
     )
+
+
+def data(view: RunView) -> dict[str, Any] | None:
+    """Return the steps for the page's CSV: one by one, or in buckets of neighbours where they are many."""
+    steps = view.steps
+    if steps is None:
+        return None
+    number = np.arange(len(steps.duration_s), dtype=np.float64)
+    columns = {"start_s": (steps.start_s, 1e-6), "duration_s": (steps.duration_s, 1e-7)}
+    if steps.energy_j is not None:
+        finest = max(float(np.nanmedian(np.abs(steps.energy_j))) * 1e-4, 1e-9)
+        columns["energy_j"] = (steps.energy_j, finest)
+    taken = {name: bucket(number, values, _EXPORTED) for name, (values, _) in columns.items()}
+    return {
+        "size": next(iter(taken.values())).size,
+        "columns": {name: pack(taken[name].mean, columns[name][1]) for name in columns},
+    }
+
+
+def _rows(steps: StepView) -> list[dict[str, Any]]:
+    rows = [_row("Time", steps, steps.duration_s, format_duration)]
+    if steps.energy_j is not None:
+        rows.append(_row("Energy", steps, steps.energy_j, format_energy))
+    return rows
+
+
+def _row(name: str, steps: StepView, values: NDArray[np.float64], render: Any) -> dict[str, Any]:
+    settled = steps.settled(values)
+    warm = values[: steps.warm_up]
+    return {
+        "name": name,
+        "cells": [render(float(v)) for v in np.percentile(settled, _PERCENTILES)] if len(settled) else [],
+        "mean": render(float(settled.mean())) if len(settled) else None,
+        "warm_up": render(float(np.nanmean(warm))) if np.isfinite(warm).any() else None,
+    }
+
+
+def _charts(steps: StepView) -> list[Markup]:
+    charts = [_histogram("time a step", steps.settled(steps.duration_s), "s", format_duration)]
+    if steps.energy_j is not None:
+        charts.append(_histogram("energy a step", steps.settled(steps.energy_j), "J", format_energy))
+    return [chart for chart in charts if chart is not None]
+
+
+def _histogram(title: str, values: NDArray[np.float64], unit: str, render: Any) -> Markup | None:
+    """Draw a histogram from the 0.1st to the 99.5th percentile; what lies beyond is said, not drawn."""
+    if len(values) < 5:
+        return None
+    low, high = np.percentile(values, (0.1, 99.5))
+    if not high > low:
+        return None
+    inside = values[(values >= low) & (values <= high)]
+    count = int(np.clip(np.sqrt(len(inside)) * 2, 12, 60))
+    heights, edges = np.histogram(inside, bins=count)
+    x = axis([float(low), float(high)], title, unit, count=4)
+    y = axis([0.0, float(heights.max())], "steps", zero=True, count=3)
+    p50, p99 = (float(v) for v in np.percentile(values, (50, 99)))
+    marks = [
+        bars(x, y, edges.tolist(), heights.tolist(), "fill1"),
+        rule(x, p50),
+        rule(x, min(p99, float(high))),
+    ]
+    labels = [
+        Label(x=p50, y=y.scale.high, text="p50", side="over"),
+        Label(x=min(p99, float(high)), y=y.scale.high, text="p99", side="over"),
+    ]
+    beyond = int((values > high).sum())
+    said = f"Histogram of {title}: half of the steps below {render(p50)}, 99 in 100 below {render(p99)}."
+    if beyond:
+        said += f" {beyond} longer ones are not drawn."
+    return plot(x, y, marks, label=said, labels=labels, height="small")
