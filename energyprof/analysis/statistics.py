@@ -275,10 +275,10 @@ def between_noise(sittings: Sequence[Sequence[float]]) -> Noise:
     spare = sum(len(values) - 1 for values in repeated)
     within = math.sqrt(sum(_variance(v) * (len(v) - 1) for v in repeated) / spare) if repeated else None
     if len(logs) < 3:
-        return Noise(within=within, between=None, between_df=max(len(logs) - 1, 0))
+        return Noise(within=within, between=None, between_df=float(max(len(logs) - 1, 0)))
     explained = (within or 0.0) ** 2 * sum(1 / len(values) for values in logs) / len(logs)
     between = math.sqrt(max(_variance([_mean(values) for values in logs]) - explained, 0.0))
-    return Noise(within=within, between=between, between_df=len(logs) - 1)
+    return Noise(within=within, between=between, between_df=float(len(logs) - 1))
 
 
 def _welch(

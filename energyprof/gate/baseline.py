@@ -63,7 +63,7 @@ def baseline_path(template: str, budget: str, labels: Mapping[str, Any]) -> str:
 
 def _part(text: str) -> str:
     plain = "".join(char if char.isascii() and (char.isalnum() or char in ".-") else "-" for char in text)
-    return "-".join(filter(None, plain.split("-"))).strip(".").lower() or "none"
+    return "-".join(filter(None, (word.strip(".") for word in plain.split("-")))).lower() or "none"
 
 
 def noise_of(runs: Sequence[Observation]) -> dict[str, Noise]:
@@ -219,7 +219,7 @@ def _to_baseline(document: _Document) -> Baseline:
         if target is None
         else Target(metric=target.metric, value=target.value, sustained=target.sustained),
         noise={
-            name: Noise(within=noise.within, between=noise.between, between_df=max(noise.between_df, 1))
+            name: Noise(within=noise.within, between=noise.between, between_df=noise.between_df)
             for name, noise in document.noise.items()
         },
         runs=tuple(map(_to_observation, document.runs)),

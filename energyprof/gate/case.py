@@ -110,7 +110,7 @@ class Case:
             if name in self.calibrated:
                 return self.calibrated[name], math.inf
             observed = self.given.noise.get(name)
-            if observed is not None and observed.between is not None:
+            if observed is not None and observed.between is not None and observed.between_df >= 1:
                 return observed.between, observed.between_df
         return None
 

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from energyprof.errors import ConfigError, UsageError
+from energyprof.gate.baseline import baseline_path, read_baseline, render_baseline
+from energyprof.gate.baseline_shelf import Shelf
+from energyprof.gate.baseline_text import diff_baselines, render_baseline_text, render_diff, render_diff_json
+from energyprof.gate.budget_file import parse_budgets
+from energyprof.gate.observation import GateRun, observe
+from energyprof.gate.promotion import promote
+from energyprof.record.model import RunStatus
+
+from .conftest import BUDGET, RunMaker
+
+BOOK = parse_budgets(BUDGET)
+MF = BOOK.budgets[0]
+
+
+def made(runs: list[GateRun], **options: Any) -> Any:
+    return promote(MF, runs, reason="first measured", promoted_at="2026-03-01T00:00:00+00:00", **options)
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_a_baseline_survives_its_file_unchanged(make: RunMaker, tmp_path: Path) -> None:
+    baseline = made(make.side("base", 4))
+    path = written(tmp_path / "b.json", render_baseline(baseline))
+    again = read_baseline(path, "b.json")
+    assert render_baseline(again) == render_baseline(baseline)
+    assert again.runs[0].readings == baseline.runs[0].readings
+    assert again.runs[0].started_at == baseline.runs[0].started_at
+
+
+def test_a_baseline_takes_about_2_kilobytes_a_run(make: RunMaker) -> None:
+    assert len(render_baseline(made(make.side("base", 5)))) / 5 < 3000
+
+
+def test_a_baseline_holds_no_path_and_no_name_of_the_machine(make: RunMaker) -> None:
+    text = render_baseline(made(make.side("base", 3)))
+    assert str(make.folder) not in text
+    assert not any(word in text for word in ("/root", "/home", "/tmp", "hostname"))
+
+
+@pytest.mark.parametrize(
+    ("mend", "expected"),
+    [
+        (lambda d: d | {"schema": "energyprof.baseline/9"}, "has schema 'energyprof.baseline/9', not"),
+        (lambda d: d | {"schema": "energyprof.report/1"}, "has schema 'energyprof.report/1', not"),
+        (lambda d: {k: v for k, v in d.items() if k != "schema"}, "has schema none, not"),
+        (lambda d: d | {"runs": []}, "runs"),
+        (lambda d: d | {"runs": [{}]}, "runs.0.id"),
+        (lambda d: d | {"budget": 3}, "budget"),
+        (lambda _d: [], "the document"),
+    ],
+)
+def test_a_file_that_is_no_baseline_is_named(
+    make: RunMaker, tmp_path: Path, mend: Any, expected: str
+) -> None:
+    data = mend(json.loads(render_baseline(made(make.side("base", 3)))))
+    path = written(tmp_path / "b.json", json.dumps(data))
+    with pytest.raises(ConfigError, match=r"baseline b\.json") as caught:
+        read_baseline(path, "b.json")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema": NaN}', "[" * 5000, "\x00"])
+def test_a_file_that_is_not_whole_is_named(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path / "b.json", text)
+    with pytest.raises(ConfigError, match=r"baseline b\.json"):
+        read_baseline(path, "b.json")
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "-1e999"])
+def test_a_figure_that_is_no_number_is_refused(make: RunMaker, tmp_path: Path, value: str) -> None:
+    text = render_baseline(made(make.side("base", 3)))
+    energy = json.loads(text)["runs"][0]["readings"]["energy_j"]["value"]
+    path = written(tmp_path / "b.json", text.replace(str(energy), value, 1))
+    with pytest.raises(ConfigError):
+        read_baseline(path, "b.json")
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read baseline x"):
+        read_baseline(tmp_path / "absent", "x")
+    (tmp_path / "b").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        read_baseline(tmp_path / "b", "b")
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ({"status": RunStatus.FAILED}, "is failed, not completed"),
+        ({"status": RunStatus.PARTIAL}, "is partial, not completed"),
+        ({"flags": ["throttled"]}, "carries the flag 'throttled'"),
+        ({"accuracy": 0.5}, "test_accuracy min"),
+        ({"factor": 2.0}, "energy_j max"),
+        ({"memory": None}, "has no peak_device_memory_bytes"),
+        ({"algo": "bp"}, "none of the runs matches"),
+    ],
+    ids=str,
+)
+def test_runs_that_failed_or_carry_flags_are_not_promoted(
+    make: RunMaker, runs: dict[str, Any], expected: str
+) -> None:
+    from energyprof.gate.sides import select_runs
+
+    with pytest.raises(UsageError, match="not promoted to 'mnist-mf'") as caught:
+        made(select_runs(MF, make.side("base", 4, **runs)))
+    assert expected in str(caught.value)
+
+
+def test_one_flagged_run_among_many_keeps_all_from_being_promoted(make: RunMaker) -> None:
+    runs = [*make.side("base", 5), make.run(name="hot", flags=["throttled"])]
+    with pytest.raises(UsageError, match="run hot carries the flag"):
+        made(runs)
+
+
+def test_too_few_or_mixed_runs_are_not_promoted(make: RunMaker) -> None:
+    with pytest.raises(UsageError, match="2 runs give no interval"):
+        made(make.side("base", 2))
+    with pytest.raises(UsageError, match="device: Test CPU / Other CPU"):
+        made([*make.side("base", 3), make.run(name="x", cpu="Other CPU")])
+    with pytest.raises(UsageError, match="say why"):
+        promote(MF, make.side("base", 3), reason="  ", promoted_at="2026")
+
+
+def test_a_regression_does_not_become_the_next_baseline(make: RunMaker) -> None:
+    present = made(make.side("base", 5))
+    worse = make.side("worse", 5, factor=1.15, day=1)
+    with pytest.raises(UsageError, match=r"a regression against the present baseline .*--accept-regression"):
+        made(worse, present=present)
+    accepted = made(worse, present=present, accept_regression=True)
+    assert accepted.runs[0].id == "worse-0"
+    better = made(make.side("better", 5, factor=0.9, day=1), present=present)
+    assert better.runs[0].id == "better-0"
+
+
+def test_paths_are_filled_from_labels_and_stay_inside(make: RunMaker) -> None:
+    labels = {"device": "NVIDIA A100-SXM4 / ../..", "algo": None}
+    assert baseline_path("b/{budget}/{device}-{algo}.json", "mnist-mf", labels) == (
+        "b/mnist-mf/nvidia-a100-sxm4-none.json"
+    )
+    assert baseline_path("{device}", "b", {"device": ".."}) == "none"
+
+
+def test_a_shelf_finds_the_promoted_runs_of_a_device(make: RunMaker) -> None:
+    runs = make.side("head", 3)
+    shelf = Shelf(make.folder, runs)
+    head = [observe(run, MF) for run in runs]
+    missing = shelf.base(MF, head).missing or ""
+    assert "no baseline at baselines/mnist-mf/test-cpu.json" in missing
+    assert "energyprof baseline promote --budget mnist-mf" in missing
+    path = make.folder / "baselines/mnist-mf/test-cpu.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(render_baseline(made(make.side("base", 3))))
+    found = shelf.base(MF, head)
+    assert (found.missing, len(found.runs), found.shown) == (None, 3, "baselines/mnist-mf/test-cpu.json")
+
+
+def test_a_baseline_of_another_budget_is_refused(make: RunMaker) -> None:
+    path = make.folder / "baselines/mnist-mf/test-cpu.json"
+    path.parent.mkdir(parents=True)
+    text = render_baseline(made(make.side("base", 3))).replace('"budget": "mnist-mf"', '"budget": "other"')
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="was promoted for budget 'other', not for 'mnist-mf'"):
+        Shelf(make.folder, make.side("head", 3)).base(MF, [])
+
+
+def test_two_baselines_are_compared_metric_by_metric(make: RunMaker) -> None:
+    old, new = made(make.side("old", 5)), made(make.side("new", 5, factor=1.1, host="host-b"))
+    found = diff_baselines(old, new)
+    energy = next(change for change in found.changes if change.metric == "energy_j")
+    assert energy.change == pytest.approx(1.1, abs=0.01)
+    assert energy.low is not None
+    assert energy.low < 1.1 < (energy.high or math.inf)
+    assert found.differences == ("host: host-a / host-b",)
+    assert "energy_j" in render_diff(found)
+    assert json.loads(render_diff_json(found))["old_runs"] == 5
+
+
+def test_a_baseline_is_shown_with_its_reason_and_noise(make: RunMaker) -> None:
+    text = render_baseline_text(made(make.side("base", 5)))
+    assert "first measured" in text
+    assert "energy_j" in text
+    assert "noise 0." in text
