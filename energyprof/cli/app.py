@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from energyprof.cli import compare, doctor, explain, listing, report, restop, run, schema
+from energyprof.cli import (
+    ab,
+    baseline,
+    check,
+    compare,
+    doctor,
+    explain,
+    listing,
+    plan,
+    report,
+    restop,
+    run,
+    schema,
+)
 
 __all__ = ["app"]
 
@@ -43,6 +56,10 @@ app.command("run", epilog=run.EXAMPLE)(run.run)
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("explain", epilog=explain.EXAMPLE)(explain.explain)
 app.command("restop", epilog=restop.EXAMPLE)(restop.restop)
+app.command("check", epilog=check.EXAMPLE)(check.check)
+app.command("ab", epilog=ab.EXAMPLE)(ab.ab)
+app.add_typer(baseline.app, name="baseline")
+app.command("plan", epilog=plan.EXAMPLE)(plan.plan)
 app.add_typer(report.app, name="report")
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.add_typer(listing.app, name="list")

@@ -10,9 +10,10 @@ from energyprof.record.model import GpuInfo, Provenance, SensorInfo
 from energyprof.units import format_bytes, format_duration, format_power
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
+    from rich.text import Text
 
-__all__ = ["Diagnosis", "SensorCheck", "diagnose", "show_diagnosis"]
+__all__ = ["Diagnosis", "SensorCheck", "diagnose", "render_diagnosis"]
 
 _SHOWN_DOMAINS = ("gpu", "cpu", "dram")
 _UNMEASURED = {
@@ -90,51 +91,57 @@ def diagnose(seconds: float = 1.0, clock: Clock | None = None) -> Diagnosis:
     )
 
 
-def show_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
-    """Print a diagnosis: what is measured and how well, what is not, and what to do to have more."""
-    console.print(
-        f"[bold]This machine[/]  {diagnosis.cpu or 'unknown CPU'}, {diagnosis.logical_cpus} threads"
-    )
+def render_diagnosis(diagnosis: Diagnosis) -> RenderableType:
+    """Render a diagnosis: what is measured and how well, what is not, and what to do to have more."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 1, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("This machine", _machine(diagnosis))
+    for kind in _SHOWN_DOMAINS:
+        feeding = [c for c in diagnosis.sensors if any(d.split(":")[0] == kind for d in c.info.domains)]
+        lines = [_sensor(kind, check) for check in feeding]
+        missing = Text.assemble(("not measured", "red"), f": {_UNMEASURED[kind]}")
+        table.add_row(kind.upper(), Group(*(lines or [missing])))
+    others = [
+        Text(f"{c.info.name}{_cost(c)}: {c.info.semantics}") for c in diagnosis.sensors if not c.info.domains
+    ]
+    if others:
+        table.add_row("Also read", Group(*others))
+    if diagnosis.problems:
+        table.add_row("To have more", Group(*(Text(f"· {problem}") for problem in diagnosis.problems)))
+    return table
+
+
+def _machine(diagnosis: Diagnosis) -> str:
+    lines = [f"{diagnosis.cpu or 'unknown CPU'}, {diagnosis.logical_cpus} threads"]
     for gpu in diagnosis.gpus:
         memory = format_bytes(gpu.memory_bytes) if gpu.memory_bytes else "memory unknown"
         limit = f", limit {format_power(gpu.power_limit_w)}" if gpu.power_limit_w else ""
-        console.print(f"              {gpu.domain}: {gpu.name} ({memory}{limit}), driver {gpu.driver}")
-    for kind in _SHOWN_DOMAINS:
-        feeding = [c for c in diagnosis.sensors if any(d.split(":")[0] == kind for d in c.info.domains)]
-        console.print()
-        if not feeding:
-            console.print(f"[bold]{kind.upper()}[/]  [red]not measured[/]: {_UNMEASURED[kind]}")
-        for check in feeding:
-            _show_sensor(kind, check, console)
-    others = [c for c in diagnosis.sensors if not c.info.domains]
-    if others:
-        console.print()
-    for check in others:
-        console.print(f"[bold]also read[/]  {check.info.name}{_cost(check)}: {check.info.semantics}")
-    if diagnosis.problems:
-        console.print("\n[bold]To have more[/]")
-        for problem in diagnosis.problems:
-            console.print(f"  - {problem}", markup=False, highlight=False)
+        lines.append(f"{gpu.domain}: {gpu.name} ({memory}{limit}), driver {gpu.driver}")
+    return "\n".join(lines)
 
 
-def _show_sensor(kind: str, check: SensorCheck, console: Console) -> None:
+def _sensor(kind: str, check: SensorCheck) -> Text:
+    from rich.text import Text
+
     info = check.info
     colour = {Provenance.COUNTER: "green", Provenance.SAMPLED: "cyan"}.get(info.source, "yellow")
     power = "" if check.power_w is None else f", {format_power(check.power_w)} now"
     refresh = "" if info.refresh_s is None else f", a new value every {format_duration(info.refresh_s)}"
-    console.print(
-        f"[bold]{kind.upper()}[/]  [{colour}]{info.source}[/] by {info.name}{power}{refresh}{_cost(check)}"
-    )
-    console.print(f"     {info.semantics}", markup=False, highlight=False)
+    text = Text.assemble((str(info.source), colour), f" by {info.name}{power}{refresh}{_cost(check)}")
+    text.append(f"\n{info.semantics}")
     if info.refresh_s and info.source is not Provenance.ESTIMATED:
-        console.print(
-            f"     Windows of {format_duration(info.refresh_s * 100)} and more are known within about 1 %; "
+        text.append(
+            f"\nWindows of {format_duration(info.refresh_s * 100)} and more are known within about 1 %; "
             "steps shorter than a refresh are modelled, with an interval."
         )
     if info.calibration is None and kind == "gpu":
-        console.print(
-            "     Not calibrated: 'energyprof calibrate' measures refresh, window, lag and idle of it."
-        )
+        text.append("\nNot calibrated: 'energyprof calibrate' measures refresh, window, lag and idle power.")
+    return text
 
 
 def _cost(check: SensorCheck) -> str:
@@ -151,5 +158,7 @@ def _power_w(rows: Any, channel: str, kind: str) -> float | None:
         return None
     if kind != "energy":
         return float(values.mean())
-    lasted_s = (times[-1] - times[0]) / 1e9
-    return float(values[-1] - values[0]) / lasted_s if lasted_s > 0 else None
+    values, times = values[1:], times[1:]  # when the first value came about is not known
+    if values.size < 2:
+        return None
+    return float(values[-1] - values[0]) / ((times[-1] - times[0]) / 1e9)

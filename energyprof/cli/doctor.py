@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
+
+from energyprof.cli.options import JsonOption
 
 __all__ = ["EXAMPLE", "doctor"]
 
@@ -14,15 +15,14 @@ EXAMPLE = "Example:  energyprof doctor --seconds 3"
 
 def doctor(
     seconds: Annotated[float, typer.Option(min=0.2, max=60, help="How long to read each sensor.")] = 1.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what this machine can measure, with which sensor, how precisely, and what to do to have more."""
-    from rich.console import Console
-
-    from energyprof.cli.diagnosis import diagnose, show_diagnosis
+    from energyprof.cli.diagnosis import diagnose, render_diagnosis
+    from energyprof.cli.rendering import print_json, show
 
     diagnosis = diagnose(seconds)
     if as_json:
-        typer.echo(json.dumps(diagnosis.to_dict(), indent=1))
+        print_json(diagnosis.to_dict())
     else:
-        show_diagnosis(diagnosis, Console(highlight=False))
+        show(render_diagnosis(diagnosis))

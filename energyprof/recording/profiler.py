@@ -17,6 +17,7 @@ from random import Random
 from types import FrameType, TracebackType
 from typing import Any, Final, Literal, TypeVar
 
+from energyprof.carbon import carbon_intensity
 from energyprof.clock import Clock, SystemClock
 from energyprof.errors import EnergyprofError, UnknownName, UsageError
 from energyprof.record.environment import collect_environment, shorten_home
@@ -71,6 +72,10 @@ class Profiler:
         sensors: what to read; None for all that this machine has.
         clock: the clock; None for the machine's own.
         command: the command line, for the record; None for this process's own.
+
+    Raises:
+        UsageError: a figure that cannot be meant.
+        UnknownName: no carbon data for that country.
     """
 
     def __init__(
@@ -96,7 +101,7 @@ class Profiler:
         self.name = name
         self._dither_every = dither_every
         self._out = Path(out)
-        self._country, self._intensity = country, intensity_g_per_kwh
+        self._carbon = carbon_intensity(country, intensity_g_per_kwh)
         self._idle_s, self._html, self._cuda = idle_s, html, cuda
         self._given_sensors = sensors
         self._clock: Clock = clock or SystemClock()
@@ -134,13 +139,10 @@ class Profiler:
 
         Raises:
             OutputError: the folder cannot be written.
-            UsageError: the profiler has been started before, or the country is not known.
+            UsageError: the profiler has been started before.
         """
-        from energyprof.carbon import carbon_intensity
-
         if self._recorder is not None:
             raise UsageError(f"profiler '{self.name}' was started before: make a new one for each run")
-        carbon = carbon_intensity(self._country, self._intensity)
         found = discover() if self._given_sensors is None else Discovery(sensors=tuple(self._given_sensors))
         started = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC)
         timeline, now_ns = device_timing(self._cuda, self._clock.now_ns)
@@ -161,7 +163,7 @@ class Profiler:
             environment=collect_environment(found.gpus),
             window=WindowInfo(includes=("training", "data-loading")),
             sensors=tuple(sensor.info for sensor in found.sensors),
-            carbon=carbon,
+            carbon=self._carbon,
             flags=tuple(self._flags),
         )
         self._recorder = recorder
