@@ -101,7 +101,7 @@ def axis(
     low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
     positions = [low + k * step for k in range(round((high - low) / step) + 1)]
     factor, shown = _axis_unit(max(abs(low), abs(high)), unit)
-    decimals = max(0, -math.floor(math.log10(step / factor) + 1e-9))
+    decimals = _decimals(step / factor)
     ticks = tuple((p, f"{p / factor:.{decimals}f}".replace("-", "−")) for p in positions)
     return Axis(scale=Scale(low=low, high=high), title=f"{title}, {shown}" if shown else title, ticks=ticks)
 
@@ -223,6 +223,13 @@ def _label(label: Label, x: Scale, y: Scale) -> Markup:
     return Markup('<span class="mark {} {}" style="{}">{}</span>').format(
         label.side, label.css, style, escape(label.text)
     )
+
+
+def _decimals(step: float) -> int:
+    """Return the decimals with which multiples of a step are told exactly: 0.5 has one, so has 2.5."""
+    power = math.floor(math.log10(step) + 1e-9)
+    finer = not math.isclose(step / 10.0**power, round(step / 10.0**power), rel_tol=1e-6)
+    return max(0, -power + (1 if finer else 0))
 
 
 def _round_step(raw: float) -> float:

@@ -91,6 +91,7 @@ page.timeline = (async () => {
     memory: (low, high) => [0, high * 1.1 || 1],
     utilisation: () => [0, 1.05],
     steps: (low, high) => [0, high * 1.08 || 1],
+    clocks: (low, high) => [0, high * 1.08 || 1],
   };
   const padded = (low, high) => {
     const room = (high - low) * 0.08 || Math.abs(high) * 0.1 || 1;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from energyprof.record.model import Report
-from energyprof.report.chart import Axis, Label, axis, line, plot, series_class
+from energyprof.report.chart import Axis, axis, line, plot, series_class
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
 from energyprof.report.view import RunView
@@ -52,12 +52,8 @@ def _chart(report: Report, figure: str, members: dict[str, str]) -> Markup | Non
     every = [p for points in drawn.values() for p in points]
     x, y = axis([p[0] for p in every], "epoch", count=6), axis([p[1] for p in every], _spoken(figure))
     marks = [_line(x, y, points, index) for index, points in enumerate(drawn.values())]
-    labels = [
-        Label(x=points[-1][0], y=points[-1][1], text=_spoken(member), side="left above-left")
-        for member, points in drawn.items()
-    ]
     said = f"{_spoken(figure)} by epoch of {', '.join(map(_spoken, drawn))}."
-    return plot(x, y, marks, label=said, labels=labels if 1 < len(labels) <= 4 else (), height="small")
+    return plot(x, y, marks, label=said, height="small")
 
 
 def _line(x: Axis, y: Axis, points: list[tuple[float, float]], index: int) -> Markup:

@@ -24,6 +24,7 @@ def section(view: RunView) -> Section:
         "run_learning.html",
         accuracy=_accuracy(report),
         loss=_loss(report),
+        lines=list(_losses(report)),
         epochs=report.epochs,
         stages=len({e.stage for e in report.epochs}) > 1,
         quality=report.quality,
@@ -65,23 +66,25 @@ def _accuracy(report: Report) -> Markup | None:
     return plot(x, y, marks, label=said, labels=labels)
 
 
-def _loss(report: Report) -> Markup | None:
+def _losses(report: Report) -> dict[str, list[tuple[float, float]]]:
     lines = {
         "training": _points(report, lambda e: e.train_loss),
         "validation": _points(report, lambda e: e.validation_loss),
     }
-    drawn = {name: points for name, points in lines.items() if points}
+    return {name: points for name, points in lines.items() if points}
+
+
+def _loss(report: Report) -> Markup | None:
+    drawn = _losses(report)
     if not drawn:
         return None
     every = [p for points in drawn.values() for p in points]
     x = axis([0.0, *(p[0] for p in every)], "energy so far", "J", zero=True)
     y = axis([p[1] for p in every], "loss")
     marks: list[Markup] = []
-    labels: list[Label] = []
-    for index, (name, points) in enumerate(drawn.items()):
+    for index, points in enumerate(drawn.values()):
         marks.append(line(x, y, [p[0] for p in points], [p[1] for p in points], series_class(index)))
         marks += [
             dot(x, y, a, b, series_class(index), f"{b:.4g} after {format_energy(a)}") for a, b in points
         ]
-        labels.append(Label(x=points[-1][0], y=points[-1][1], text=name, side="left above-left"))
-    return plot(x, y, marks, label=f"Loss over energy, {' and '.join(drawn)}.", labels=labels)
+    return plot(x, y, marks, label=f"Loss over energy, {' and '.join(drawn)}.")

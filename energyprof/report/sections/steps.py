@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
-from energyprof.report.chart import Label, axis, bars, plot, rule
+from energyprof.report.chart import Axis, Label, axis, bars, plot, rule
 from energyprof.report.encode import bucket, pack
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
@@ -77,37 +76,43 @@ def _row(name: str, steps: StepView, values: NDArray[np.float64], render: Any) -
     }
 
 
-def _charts(steps: StepView) -> list[Markup]:
+def _charts(steps: StepView) -> list[dict[str, Any]]:
     charts = [_histogram("time a step", steps.settled(steps.duration_s), "s", format_duration)]
     if steps.energy_j is not None:
         charts.append(_histogram("energy a step", steps.settled(steps.energy_j), "J", format_energy))
     return [chart for chart in charts if chart is not None]
 
 
-def _histogram(title: str, values: NDArray[np.float64], unit: str, render: Any) -> Markup | None:
-    """Draw a histogram from the 0.1st to the 99.5th percentile; what lies beyond is said, not drawn."""
+def _histogram(title: str, values: NDArray[np.float64], unit: str, render: Any) -> dict[str, Any] | None:
+    """Draw a histogram of the bulk of the steps; how many lie beyond it is said."""
     if len(values) < 5:
         return None
-    low, high = np.percentile(values, (0.1, 99.5))
+    p1, p10, p50, p90, p99 = (float(v) for v in np.percentile(values, (1, 10, 50, 90, 99)))
+    reach = 4 * (p90 - p10)
+    low, high = max(float(values.min()), p50 - reach, 0.9 * p1), min(float(values.max()), p50 + reach)
     if not high > low:
         return None
     inside = values[(values >= low) & (values <= high)]
-    count = int(np.clip(np.sqrt(len(inside)) * 2, 12, 60))
-    heights, edges = np.histogram(inside, bins=count)
-    x = axis([float(low), float(high)], title, unit, count=4)
-    y = axis([0.0, float(heights.max())], "steps", zero=True, count=3)
-    p50, p99 = (float(v) for v in np.percentile(values, (50, 99)))
-    marks = [
-        bars(x, y, edges.tolist(), heights.tolist(), "fill1"),
-        rule(x, p50),
-        rule(x, min(p99, float(high))),
-    ]
-    labels = [
-        Label(x=p50, y=y.scale.high, text="p50", side="over"),
-        Label(x=min(p99, float(high)), y=y.scale.high, text="p99", side="over"),
-    ]
-    beyond = int((values > high).sum())
+    heights, edges = np.histogram(inside, bins=int(np.clip(np.sqrt(len(inside)) * 1.5, 12, 60)))
+    x = axis([low, high], title, unit, count=4)
+    y = axis([0.0, 1.15 * float(heights.max())], "steps", zero=True, count=3)
+    rules = {"p50": p50, "p90": p90, "p99": p99}
+    shown = {name: value for name, value in rules.items() if value <= x.scale.high}
+    marks = [bars(x, y, edges.tolist(), heights.tolist(), "fill1"), *(rule(x, v) for v in shown.values())]
+    labels = _apart([Label(x=v, y=y.scale.high, text=name, side="over") for name, v in shown.items()], x)
     said = f"Histogram of {title}: half of the steps below {render(p50)}, 99 in 100 below {render(p99)}."
-    if beyond:
-        said += f" {beyond} longer ones are not drawn."
-    return plot(x, y, marks, label=said, labels=labels, height="small")
+    return {
+        "plot": plot(x, y, marks, label=said, labels=labels, height="small"),
+        "shorter": int((values < low).sum()),
+        "longer": int((values > high).sum()),
+        "greatest": render(float(values.max())),
+    }
+
+
+def _apart(labels: list[Label], x: Axis) -> list[Label]:
+    """Leave out a label that would stand in the one before it."""
+    kept: list[Label] = []
+    for label in labels:
+        if not kept or x.scale.at(label.x) - x.scale.at(kept[-1].x) > 0.09:
+            kept.append(label)
+    return kept

@@ -19,6 +19,7 @@ from energyprof.units import format_count
 
 __all__ = ["data", "section"]
 
+_FROM_ZERO = ("power", "memory", "utilisation", "clocks", "steps")
 _DRAWN = 300  # points of a series in the drawing
 
 
@@ -58,7 +59,13 @@ def drawing(panel: Panel) -> Markup:
     held = [bucket(s.t, s.value, _DRAWN) for s in panel.series]
     x = axis([float(v) for b in held for v in (b.position[0], b.position[-1])], "time", "s")
     values = [float(v) for b in held for v in (*b.low, *b.high)]
-    y = axis(values, panel.title, panel.unit, zero=panel.key in ("power", "memory", "utilisation"), count=4)
+    y = axis(
+        values,
+        panel.title,
+        panel.unit,
+        zero=panel.key in ("power", "memory", "utilisation", "clocks", "steps"),
+        count=4,
+    )
     marks: list[Markup] = []
     for index, b in enumerate(held):
         if b.size > 1:
