@@ -1,31 +1,133 @@
-"""Attribution: bounded energies of steps, phases and any windows, by domain and in total."""
+"""Attribution: energies of steps, phases and any windows, bounded and modelled, by domain and in total."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import Final
 
 import numpy as np
 
-from energyprof.analysis.arrays import Floats, sum_by
-from energyprof.analysis.domains import worst
+from energyprof.analysis.arrays import Floats
+from energyprof.analysis.domains import energy_curves, worst
 from energyprof.analysis.energy_curve import EnergyCurve, Figures
-from energyprof.analysis.windows import Windows, occurrences
-from energyprof.record.model import Provenance, Quantity
-from energyprof.record.trace import Segments
+from energyprof.analysis.modelled import ModelledEnergy, modelled_energy, modelled_windows, raw_energy
+from energyprof.analysis.part_time import filled_in
+from energyprof.analysis.sensor_regression import sensor_phase_powers
+from energyprof.analysis.window_ends import with_split_ends
+from energyprof.analysis.windows import Windows, domain_segments, step_windows, window_segments
+from energyprof.record.model import Provenance, Quantity, SensorInfo
+from energyprof.record.trace import Segments, Trace
 
-__all__ = ["PhaseFigures", "phase_figures", "quantity", "total_quantity", "window_figures", "window_quantity"]
+__all__ = [
+    "Attribution",
+    "DomainAttribution",
+    "attribute",
+    "quantity",
+    "total_quantity",
+    "window_figures",
+    "window_quantity",
+]
 
-CHUNK = 1 << 20  # windows at a time: keeps the working memory of long runs small
+CHUNK: Final = 1 << 20  # windows at a time: keeps the working memory of long runs small
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseFigures:
-    """Energies of one domain by phase: figures of shape (p,)."""
+class DomainAttribution:
+    """What is known of one domain along the run.
 
-    domain: str
-    source: Provenance
-    energy: Figures
+    Attributes:
+        curve: its cumulative energy.
+        segments: the window's segments, as this domain passed them.
+        steps: the steps' windows, as this domain passed them.
+        models: the modelled energy by each of its sensors; empty where no regression was possible.
+    """
+
+    curve: EnergyCurve
+    segments: Segments
+    steps: Windows
+    models: tuple[ModelledEnergy, ...]
+
+    def bounded_steps(self) -> Figures:
+        """Return the bounded energy of each step."""
+        return window_figures(self.curve, self.steps)
+
+    def modelled_steps(self, bounded: Figures) -> Figures:
+        """Return the modelled energy of each step with its 95 % interval, which keeps inside the bounds.
+
+        Where there is no model it is the bounded figure.
+        """
+        if not self.models:
+            return bounded
+        found = modelled_windows(self.models, self.steps)
+        return Figures(
+            value=found.value,
+            low=np.minimum(np.maximum(found.low, bounded.low), found.value),
+            high=np.maximum(np.minimum(found.high, bounded.high), found.value),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """A run's energy, attributed.
+
+    Attributes:
+        segments: the segments of the window, by the host's clock.
+        steps: the steps' windows, by the host's clock.
+        domains: by name; None where nothing usable was read of a domain.
+    """
+
+    segments: Segments
+    steps: Windows
+    domains: Mapping[str, DomainAttribution | None]
+
+    @property
+    def known(self) -> dict[str, DomainAttribution]:
+        """Return the domains whose energy is known."""
+        return {name: domain for name, domain in self.domains.items() if domain is not None}
+
+    @property
+    def curves(self) -> dict[str, EnergyCurve | None]:
+        """Return the curve of each domain."""
+        return {name: None if d is None else d.curve for name, d in self.domains.items()}
+
+
+def attribute(trace: Trace, sensors: Sequence[SensorInfo]) -> Attribution:
+    """Work out the energy of a run by domain.
+
+    Args:
+        trace: what was recorded.
+        sensors: what its channels mean.
+    """
+    segments = window_segments(trace)
+    return Attribution(
+        segments=segments,
+        steps=step_windows(segments),
+        domains={
+            name: None if curve is None else _domain(curve, domain_segments(segments, name))
+            for name, curve in energy_curves(trace, sensors).items()
+        },
+    )
+
+
+def _domain(curve: EnergyCurve, segments: Segments) -> DomainAttribution:
+    parts, models = [], []
+    for part in curve.parts:
+        powers = sensor_phase_powers(part, segments)
+        if powers is None:
+            parts.append(part)
+            continue
+        raw = raw_energy(powers, segments)
+        parts.append(with_split_ends(part, raw) if part.tells_all else filled_in(part, raw))
+        models.append(modelled_energy(parts[-1], powers, raw))
+    return DomainAttribution(
+        curve=replace(curve, parts=tuple(parts)),
+        segments=segments,
+        steps=step_windows(segments),
+        models=tuple(models) if len(models) == len(parts) else (),
+    )
 
 
 def window_figures(curve: EnergyCurve, windows: Windows) -> Figures:
@@ -46,8 +148,7 @@ def window_quantity(curve: EnergyCurve | None, window_ns: tuple[int, int]) -> Qu
     """Return the bounded energy of one window; missing where the domain has no curve."""
     if curve is None:
         return Quantity.missing()
-    ends = np.array([window_ns[0]], np.int64), np.array([window_ns[1]], np.int64)
-    figures = curve.energy_between(*ends)
+    figures = curve.energy_between(np.array(window_ns[:1], np.int64), np.array(window_ns[1:], np.int64))
     return quantity(figures.value[0], figures.low[0], figures.high[0], curve.source)
 
 
@@ -72,29 +173,12 @@ def total_quantity(parts: Mapping[str, Quantity]) -> Quantity:
     )
 
 
-def phase_figures(curve: EnergyCurve, segments: Segments) -> PhaseFigures:
-    """Return the bounded energy of each phase, all its occurrences together.
-
-    Bounds of short occurrences are loose one by one but not together: in each refresh interval the energy of
-    a phase that takes ``x`` of its ``D`` seconds lies between ``max(floor x, dE - ceiling (D - x))`` and
-    ``min(ceiling x, dE - floor (D - x))``. Long unbroken occurrences are bounded as windows. The tighter of
-    the two holds, and what the other phases leave of the total.
-    """
-    windows = occurrences(segments)
-    count = len(segments.phases)
-    figures = window_figures(curve, windows)
-    value, low, high = (
-        sum_by(windows.label, column, count) for column in (figures.value, figures.low, figures.high)
-    )
-    whole = window_quantity(curve, (int(segments.start_ns[0]), int(segments.end_ns)))
-    low, high = _within(low, high, whole, value)
-    return PhaseFigures(
-        domain=curve.domain, source=curve.source, energy=Figures(value=value, low=low, high=high)
-    )
+def total_figures(figures: Sequence[Figures]) -> Figures:
+    """Add up figures of one shape, at least one."""
+    return reduce(add, figures)
 
 
-def _within(low: Floats, high: Floats, whole: Quantity, value: Floats) -> tuple[Floats, Floats]:
-    """Tighten each phase's bounds by the total less the others', never past the value itself."""
-    tight_high = np.minimum(high, float(whole.high or 0.0) - (low.sum() - low))
-    tight_low = np.maximum(low, float(whole.low or 0.0) - (high.sum() - high))
-    return np.minimum(tight_low, value), np.maximum(tight_high, value)
+def empty_figures(count: int) -> Figures:
+    """Return figures of which nothing is known: NaN."""
+    nothing: Floats = np.full(count, np.nan)
+    return Figures(value=nothing, low=nothing, high=nothing)

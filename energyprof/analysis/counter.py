@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from energyprof.analysis.arrays import Bools, Floats, seconds
+from energyprof.analysis.edge_times import EdgeTimes, edge_times
 from energyprof.analysis.power_curve import STALE_REFRESHES, PowerCurve
 from energyprof.analysis.refreshes import PowerRange, Refreshes
 from energyprof.record.trace import Channel
@@ -16,7 +17,7 @@ __all__ = ["CounterReadings", "counter_readings", "counter_refreshes"]
 
 QUANTUM_J: Final = 1e-3  # NVML counts millijoules; RAPL's unit (61 uJ) lies below
 FROZEN_REFRESHES: Final = 10  # a counter that stands still for longer is held against the power readings
-CAUGHT_UP: Final = 0.8  # a counter that shows this share of the expected energy after a gap lost nothing
+CAUGHT_UP: Final = 0.5  # a counter that shows this share of the expected energy after a gap lost nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class CounterReadings:
     Attributes:
         since_s: (n,) earliest time of each change.
         until_s: (n,) latest time of each.
+        at: (n,) likeliest time of each.
         energy_j: (n,) the counter.
         broken: (n - 1,) True where continuity was lost between neighbours.
         refresh_s: time between the changes that were seen.
@@ -33,6 +35,7 @@ class CounterReadings:
 
     since_s: Floats
     until_s: Floats
+    at: EdgeTimes
     energy_j: Floats
     broken: Bools
     refresh_s: float
@@ -56,9 +59,11 @@ def counter_readings(channel: Channel, refresh_s: float | None, lag_s: float) ->
     stale = STALE_REFRESHES * (refresh_s if refresh_s is not None and refresh_s > 0 else spacing)
     anew = np.concatenate([[True], broken])
     since = np.where(anew, until - stale, since)
+    since, until = np.minimum.accumulate(np.minimum(since, until)[::-1])[::-1], np.maximum.accumulate(until)
     return CounterReadings(
-        since_s=np.minimum.accumulate(np.minimum(since, until)[::-1])[::-1],
-        until_s=np.maximum.accumulate(until),
+        since_s=since,
+        until_s=until,
+        at=edge_times(since, until),
         energy_j=channel.value[kept],
         broken=broken,
         refresh_s=max(spacing, refresh_s or 0.0) or 0.1,
@@ -91,7 +96,7 @@ def counter_refreshes(readings: CounterReadings, power: PowerCurve | None, limit
     estimate follows the power reading, or the power around the gap where there is none.
     """
     known = np.maximum(np.diff(readings.energy_j), 0.0)
-    at = 0.5 * (readings.since_s + readings.until_s)
+    at = readings.at.at_s
     longest = readings.until_s[1:] - readings.since_s[:-1]
     shortest = np.maximum(readings.since_s[1:] - readings.until_s[:-1], 0.0)
     expected = _expected_energy(readings, at, known, power)
@@ -104,6 +109,7 @@ def counter_refreshes(readings: CounterReadings, power: PowerCurve | None, limit
     return Refreshes(
         since_s=readings.since_s,
         until_s=readings.until_s,
+        at=readings.at,
         low_j=np.minimum(least, estimate),
         energy_j=estimate,
         high_j=np.maximum(most, estimate),
@@ -112,7 +118,9 @@ def counter_refreshes(readings: CounterReadings, power: PowerCurve | None, limit
     )
 
 
-def _expected_energy(readings: CounterReadings, at: Floats, known: Floats, power: PowerCurve | None) -> Floats:
+def _expected_energy(
+    readings: CounterReadings, at: Floats, known: Floats, power: PowerCurve | None
+) -> Floats:
     """Return the energy that each interval should hold by the power reading, or by its neighbours."""
     if power is not None:
         return np.diff(power.cumulative_j(at))

@@ -10,6 +10,7 @@ import numpy as np
 
 from energyprof.analysis.arrays import NS, Floats, seconds
 from energyprof.analysis.counter import counter_readings, counter_refreshes
+from energyprof.analysis.edge_times import EdgeTimes
 from energyprof.analysis.energy_curve import EnergyCurve, SensorCurve, sensor_curve
 from energyprof.analysis.power_curve import PowerCurve, power_curve
 from energyprof.analysis.power_refreshes import model_refreshes, power_refreshes
@@ -111,9 +112,9 @@ def _part(source: _Source, wanted: Provenance, span: tuple[float, float]) -> Sen
     estimated = source.info.source is Provenance.ESTIMATED
     if estimated != (wanted is Provenance.ESTIMATED):
         return None
-    power = _power(source)
     if wanted is Provenance.COUNTER:
-        return _counter_part(source, power, span)
+        return _counter_part(source, span)
+    power = _power(source)
     if power is None and estimated:
         power = _power_of_model(source)
     if power is None or len(power) < 2:
@@ -122,30 +123,40 @@ def _part(source: _Source, wanted: Provenance, span: tuple[float, float]) -> Sen
     refreshes = model_refreshes(power, limits) if estimated else power_refreshes(power, limits)
     if len(refreshes.since_s) < 2:
         return None
-    return sensor_curve(refreshes, limits, power.refresh_s, None if estimated else power, span)
+    return sensor_curve(
+        refreshes, limits, power.refresh_s, None if estimated else power, span, counted=estimated
+    )
 
 
-def _counter_part(source: _Source, power: PowerCurve | None, span: tuple[float, float]) -> SensorCurve | None:
+def _counter_part(source: _Source, span: tuple[float, float]) -> SensorCurve | None:
     if source.energy is None:
         return None
+    witness, power = _power(source), _shape(source)
     readings = counter_readings(source.energy, source.info.refresh_s, source.info.lag_s or 0.0)
     if len(readings.energy_j) < 2:
         return None
     limits = power_limits(source.info, power, (readings.energy_j, readings.until_s))
     refreshes = counter_refreshes(readings, power, limits)
-    return sensor_curve(refreshes, limits, readings.refresh_s, power, span)
+    return sensor_curve(refreshes, limits, readings.refresh_s, power, span, counted=True, witness=witness)
 
 
 def _power(source: _Source) -> PowerCurve | None:
     """Return the power readings to integrate: instant where it sees all the time, else the long average."""
     info, lag_s = source.info, source.info.lag_s or 0.0
-    instant = source.instant
     sees_all = bool(info.window_s and info.refresh_s and info.window_s >= 0.8 * info.refresh_s)
-    if instant is not None and (sees_all or source.average is None or source.energy is not None):
-        return power_curve(instant, info.refresh_s, info.window_s, lag_s)
-    if source.average is not None:
+    if source.average is not None and not (sees_all and source.instant is not None):
         return power_curve(source.average, info.refresh_s, AVERAGE_WINDOW_S, lag_s)
+    if source.instant is not None:
+        return power_curve(source.instant, info.refresh_s, info.window_s, lag_s)
     return None
+
+
+def _shape(source: _Source) -> PowerCurve | None:
+    """Return the power readings that tell the shape of energy between a counter's refreshes."""
+    info = source.info
+    if source.instant is None:
+        return _power(source)
+    return power_curve(source.instant, info.refresh_s, info.window_s, info.lag_s or 0.0)
 
 
 def _power_of_model(source: _Source) -> PowerCurve | None:
@@ -159,6 +170,7 @@ def _power_of_model(source: _Source) -> PowerCurve | None:
     return PowerCurve(
         since_s=at,
         until_s=at,
+        at=EdgeTimes(at_s=at, deviation_s=np.zeros(len(at))),
         power_w=np.concatenate([power[:1], power]),
         refresh_s=float(np.median(step)),
         window_s=0.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from energyprof.analysis.bounds import Envelope, Knots, envelope
 from energyprof.analysis.power_curve import PowerCurve
 from energyprof.analysis.refreshes import PowerRange, Refreshes
 from energyprof.record.model import Provenance
+
+SEES_ALL = 0.95  # of the time: power readings that see less are filled in by model
 
 __all__ = ["EnergyCurve", "Figures", "SensorCurve", "sensor_curve"]
 
@@ -41,6 +43,8 @@ class SensorCurve:
         refreshes: the nodes behind it.
         refresh_s: time between refreshes.
         power: its power readings, or None.
+        witness: power readings to hold a counter against, or None.
+        counted: True where the refreshes are a counter's or a model's, False where they are power readings'.
     """
 
     estimate: Knots
@@ -49,7 +53,15 @@ class SensorCurve:
     limits: PowerRange
     refreshes: Refreshes
     refresh_s: float
-    power: PowerCurve | None = None
+    power: PowerCurve | None
+    witness: PowerCurve | None
+    counted: bool
+
+    @property
+    def tells_all(self) -> bool:
+        """Tell whether its refreshes tell the energy in between: a counter's, or windows that see it all."""
+        power = self.power
+        return self.counted or power is None or power.window_s >= SEES_ALL * power.refresh_s
 
     def differences(self, times_s: Floats) -> Figures:
         """Return the energy between each time and the next, for (n,) times in order: n - 1 figures."""
@@ -142,6 +154,9 @@ def sensor_curve(
     refresh_s: float,
     power: PowerCurve | None,
     span_s: tuple[float, float],
+    *,
+    counted: bool,
+    witness: PowerCurve | None = None,
 ) -> SensorCurve:
     """Build the curve of one sensor.
 
@@ -151,10 +166,15 @@ def sensor_curve(
         refresh_s: time between refreshes.
         power: readings whose shape the estimate follows between refreshes, or None for straight lines.
         span_s: from when to when the curve is wanted.
+        witness: power readings to hold a counter against, or None.
+        counted: whether the refreshes are those of a counter or model.
     """
-    nodes = refreshes.apart()
-    most = envelope(nodes, nodes.high_j, limits, span_s)
-    least = most if nodes.exact else envelope(nodes, nodes.low_j, limits, span_s)
+    most = envelope(refreshes, refreshes.high_j, limits, span_s)
+    least = most
+    if not refreshes.exact:
+        # Least increments do not add up to the floor over refreshes whose times are not known exactly: with a
+        # floor a path back over them would seem to give energy. Without one it gives none.
+        least = envelope(refreshes, refreshes.low_j, replace(limits, floor_w=0.0), span_s)
     return SensorCurve(
         estimate=_estimate(refreshes, power, span_s),
         most=most,
@@ -163,6 +183,8 @@ def sensor_curve(
         refreshes=refreshes,
         refresh_s=refresh_s,
         power=power,
+        witness=witness,
+        counted=counted,
     )
 
 

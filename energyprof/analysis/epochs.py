@@ -8,59 +8,54 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from energyprof.analysis.arrays import NS
+from energyprof.analysis.arrays import NS, Floats, seconds
 from energyprof.analysis.attribution import total_quantity, window_quantity
 from energyprof.analysis.energy_curve import EnergyCurve
+from energyprof.analysis.samples_seen import SamplesSeen
 from energyprof.analysis.windows import Windows
 from energyprof.record.model import Epoch
 from energyprof.record.trace import Metrics
 
-__all__ = ["epochs", "is_reserved", "last_values", "samples_by_step"]
+__all__ = ["epochs", "is_reserved", "logged_values", "samples_seen"]
 
 BEGIN: Final = "epoch_begin/"
 END: Final = "epoch_end/"
-_RESERVED: Final = ("samples", "batch_samples")
-_FIELDS: Final = ("train_loss", "validation_loss", "validation_accuracy")
+RESERVED: Final = ("samples", "batch_samples")
+FIELDS: Final = ("train_loss", "validation_loss", "validation_accuracy")
 
 
 def is_reserved(name: str) -> bool:
     """Tell whether the profiler, not the training code, logged it."""
-    return name in _RESERVED or name.startswith((BEGIN, END))
+    return name in RESERVED or name.startswith((BEGIN, END))
 
 
-def samples_by_step(metrics: Metrics, row: int, steps: int) -> int | None:
-    """Return the training samples seen, by what was logged before ``row``.
+def logged_values(metrics: Metrics) -> dict[str, Floats]:
+    """Return the finite values of each metric that the training code logged, in order."""
+    found: dict[str, list[float]] = {}
+    for name, value in zip(metrics.name, metrics.value.tolist(), strict=True):
+        if math.isfinite(value) and not is_reserved(name):
+            found.setdefault(name, []).append(value)
+    return {name: np.array(values) for name, values in found.items()}
 
-    The last exact count, and for the steps since then the samples a step in force at each of them; None where
-    nothing tells.
 
-    Args:
-        metrics: all that was logged.
-        row: the rows before this one count.
-        steps: the number of steps finished by then.
-    """
-    exact, since, batch = 0.0, 0, None
-    known = False
-    for k in range(row):
-        name, value, step = metrics.name[k], float(metrics.value[k]), int(metrics.step[k])
-        if name == "samples" and math.isfinite(value):
-            exact, since, known = value, step, True
-        elif name == "batch_samples" and math.isfinite(value):
-            if batch is not None:
-                exact += batch * (step - since)
-            batch, since, known = value, step, True
-    if not known:
-        return None
-    return round(exact + (batch or 0.0) * max(steps - since, 0))
+def samples_seen(metrics: Metrics, steps: int) -> int | None:
+    """Return the training samples of the whole run; None where nothing was logged of them."""
+    count = SamplesSeen()
+    for row, name in enumerate(metrics.name):
+        if name in RESERVED:
+            count.take(metrics, row)
+    return count.at(steps)
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
-    row: int
-    t_ns: int
-    index: int
+class _Span:
+    """Rows of one epoch, from its begin to its end."""
+
+    stage: str
+    first: int
+    last: int
+    samples: int | None
 
 
 def epochs(
@@ -74,27 +69,29 @@ def epochs(
         steps: the windows of all steps.
         window_ns: the measured window.
     """
-    begun: dict[str, _Open] = {}
-    found = []
     busy = _BusyTime(steps)
+    return tuple(_epoch(span, metrics, curves, busy, window_ns) for span in _spans(metrics))
+
+
+def _spans(metrics: Metrics) -> list[_Span]:
+    begun: dict[str, int] = {}
+    samples, found = SamplesSeen(), []
     for row, name in enumerate(metrics.name):
-        if name.startswith(BEGIN):
-            value = float(metrics.value[row])
-            begun[name[len(BEGIN) :]] = _Open(
-                row, int(metrics.t_ns[row]), int(value) if math.isfinite(value) else 0
-            )
-        elif name.startswith(END) and (opened := begun.pop(name[len(END) :], None)) is not None:
-            found.append(_epoch(name[len(END) :], opened, row, metrics, curves, busy, window_ns))
-    return tuple(found)
+        if name in RESERVED:
+            samples.take(metrics, row)
+        elif name.startswith(BEGIN):
+            begun[name[len(BEGIN) :]] = row
+        elif name.startswith(END) and (first := begun.pop(name[len(END) :], None)) is not None:
+            found.append(_Span(name[len(END) :], first, row, samples.at(int(metrics.step[row]))))
+    return found
 
 
 class _BusyTime:
     """Seconds spent in steps up to any time."""
 
     def __init__(self, steps: Windows) -> None:
+        done = np.concatenate([[0.0], np.cumsum(seconds(steps.end_ns - steps.start_ns))])
         self._knots = np.stack([steps.start_ns, steps.end_ns], axis=1).ravel()
-        lengths = (steps.end_ns - steps.start_ns) * NS
-        done = np.concatenate([[0.0], np.cumsum(lengths)])
         self._seconds = np.stack([done[:-1], done[1:]], axis=1).ravel()
 
     def between(self, start_ns: int, end_ns: int) -> float | None:
@@ -106,43 +103,34 @@ class _BusyTime:
 
 
 def _epoch(
-    stage: str,
-    opened: _Open,
-    row: int,
+    span: _Span,
     metrics: Metrics,
     curves: Mapping[str, EnergyCurve | None],
     busy: _BusyTime,
     window_ns: tuple[int, int],
 ) -> Epoch:
-    start, end = opened.t_ns, int(metrics.t_ns[row])
-    logged = {
-        metrics.name[k]: float(metrics.value[k])
-        for k in range(opened.row, row)
-        if not is_reserved(metrics.name[k])
-    }
-    finite = {name: value if math.isfinite(value) else None for name, value in logged.items()}
+    start, end = (int(metrics.t_ns[row]) for row in (span.first, span.last))
+    index = float(metrics.value[span.first])
+    logged = _logged(metrics, span)
+    cumulative = {name: window_quantity(curve, (window_ns[0], end)) for name, curve in curves.items()}
     return Epoch(
-        index=opened.index,
-        stage=stage,
+        index=int(index) if math.isfinite(index) else 0,
+        stage=span.stage,
         start_s=(start - window_ns[0]) * NS,
         end_s=(end - window_ns[0]) * NS,
         train_s=busy.between(start, end),
-        samples=samples_by_step(metrics, row, int(metrics.step[row])),
-        energy_j=total_quantity({d: window_quantity(c, (start, end)) for d, c in curves.items()}),
-        cumulative_energy_j=total_quantity(
-            {d: window_quantity(c, (window_ns[0], end)) for d, c in curves.items()}
-        ).value,
-        train_loss=finite.get("train_loss"),
-        validation_loss=finite.get("validation_loss"),
-        validation_accuracy=finite.get("validation_accuracy"),
-        metrics={name: value for name, value in finite.items() if name not in _FIELDS},
+        samples=span.samples,
+        energy_j=total_quantity({name: window_quantity(c, (start, end)) for name, c in curves.items()}),
+        cumulative_energy_j=total_quantity(cumulative).value,
+        train_loss=logged.get("train_loss"),
+        validation_loss=logged.get("validation_loss"),
+        validation_accuracy=logged.get("validation_accuracy"),
+        metrics={name: value for name, value in logged.items() if name not in FIELDS},
     )
 
 
-def last_values(metrics: Metrics) -> dict[str, NDArray[np.float64]]:
-    """Return the finite values of each metric that the training code logged, in order."""
-    found: dict[str, list[float]] = {}
-    for name, value in zip(metrics.name, metrics.value.tolist(), strict=True):
-        if math.isfinite(value) and not is_reserved(name):
-            found.setdefault(name, []).append(value)
-    return {name: np.array(values) for name, values in found.items()}
+def _logged(metrics: Metrics, span: _Span) -> dict[str, float | None]:
+    """Return what was logged last under each name within an epoch; None where it was not finite."""
+    rows = [row for row in range(span.first, span.last) if not is_reserved(metrics.name[row])]
+    values = {metrics.name[row]: float(metrics.value[row]) for row in rows}
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}

@@ -8,8 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from energyprof.analysis.attribution import PhaseFigures, quantity, total_quantity
+from energyprof.analysis.attribution import quantity, total_quantity
 from energyprof.analysis.energy_curve import EnergyCurve
+from energyprof.analysis.phase_energy import PhaseFigures
 from energyprof.record.model import LedgerRow, Provenance, Quantity
 
 __all__ = ["above_idle", "idle_energy", "idle_power", "ledger_rows"]
@@ -34,7 +35,7 @@ def ledger_rows(
     """
     rows: list[LedgerRow] = []
     for domain in figures:
-        energy = domain.energy
+        energy = domain.bounded
         values = _adding_up([float(energy.value[p]) for p in present], totals[domain.domain].value or 0.0)
         rows.extend(
             LedgerRow(
@@ -64,9 +65,14 @@ def _adding_up(values: list[float], total: float) -> list[float]:
 def idle_power(curve: EnergyCurve, window_ns: tuple[int, int], duration_ns: int) -> Quantity:
     """Return the mean power of a domain outside of the window, in watts; missing where too little is known.
 
-    What was recorded before the window opened and after it closed counts by its length.
+    What was recorded before the window opened and after it closed counts by its length; not what is so close
+    to the window that the sensor's readings hold some of it.
     """
-    sides = [(_seen_from(curve), window_ns[0]), (window_ns[1], min(duration_ns, _seen_until(curve)))]
+    margin_ns = int(_reach_s(curve) * 1e9)
+    sides = [
+        (_seen_from(curve), window_ns[0] - margin_ns),
+        (window_ns[1] + margin_ns, min(duration_ns, _seen_until(curve))),
+    ]
     least_ns = max(LEAST_IDLE_REFRESHES * curve.refresh_s, LEAST_IDLE_S) * 1e9
     sides = [side for side in sides if side[1] - side[0] >= least_ns]
     if not sides:
@@ -80,6 +86,12 @@ def idle_power(curve: EnergyCurve, window_ns: tuple[int, int], duration_ns: int)
         figures.high.sum() / seconds,
         curve.source,
     )
+
+
+def _reach_s(curve: EnergyCurve) -> float:
+    """Return how far around a moment the readings of a domain's sensors smear its power."""
+    windows = [part.power.window_s for part in curve.parts if part.power is not None and not part.counted]
+    return max([part.refresh_s for part in curve.parts] + windows)
 
 
 def _seen_from(curve: EnergyCurve) -> int:

@@ -8,13 +8,17 @@ from typing import Final
 import numpy as np
 
 from energyprof.analysis.arrays import Bools, Floats, Ints, seconds
+from energyprof.analysis.edge_times import EdgeTimes, edge_times
 from energyprof.record.trace import Channel
 
 __all__ = ["SILENT_REFRESHES", "STALE_REFRESHES", "PowerCurve", "power_curve"]
 
-RECENT_REFRESHES: Final = 1.2  # an older value seen this shortly before its change had been standing until then
+RECENT_REFRESHES: Final = (
+    1.2  # an older value seen this shortly before its change had been standing until then
+)
 SILENT_REFRESHES: Final = 1.5  # after this long without a reading nothing is known of the power
 STALE_REFRESHES: Final = 1.25  # a value is never older; single cards differ from nominal by up to 20 %
+SILENT_S: Final = 0.12  # fast sensors are not read at every refresh: that is no silence
 MOST_HOLDS: Final = 100_000  # refreshes that one held value is unfolded to
 
 
@@ -28,6 +32,7 @@ class PowerCurve:
     Attributes:
         since_s: (n,) earliest time of each refresh.
         until_s: (n,) latest time of each.
+        at: (n,) likeliest time of each.
         power_w: (n,) watts.
         refresh_s: time between refreshes.
         window_s: the time that one reading averages; 0 where it is not known.
@@ -35,6 +40,7 @@ class PowerCurve:
 
     since_s: Floats
     until_s: Floats
+    at: EdgeTimes
     power_w: Floats
     refresh_s: float
     window_s: float
@@ -46,7 +52,7 @@ class PowerCurve:
     @property
     def at_s(self) -> Floats:
         """Return (n,) the likeliest time of each refresh."""
-        return 0.5 * (self.since_s + self.until_s)
+        return self.at.at_s
 
     @property
     def moving_mean(self) -> bool:
@@ -56,7 +62,8 @@ class PowerCurve:
     @property
     def silent(self) -> Bools:
         """Tell (n - 1,) between which readings too much time passed for the later one to speak for it."""
-        return np.diff(self.at_s) > np.maximum(SILENT_REFRESHES * self.refresh_s, 0.12)
+        silent: Bools = np.diff(self.at_s) > max(SILENT_REFRESHES * self.refresh_s, SILENT_S)
+        return silent
 
     def cumulative_j(self, time_s: Floats) -> Floats:
         """Return the integrated power up to each time, from an arbitrary origin.
@@ -77,7 +84,9 @@ class PowerCurve:
         return total
 
 
-def power_curve(channel: Channel, refresh_s: float | None, window_s: float | None, lag_s: float) -> PowerCurve:
+def power_curve(
+    channel: Channel, refresh_s: float | None, window_s: float | None, lag_s: float
+) -> PowerCurve:
     """Build the power curve of a channel of power readings; holds are unfolded, gaps not bridged by them.
 
     Args:
@@ -95,9 +104,12 @@ def power_curve(channel: Channel, refresh_s: float | None, window_s: float | Non
     holds = np.ceil((stood_until - until) / refresh_s - 0.1) - 1
     repeat = 1 + np.clip(holds, 0, MOST_HOLDS).astype(np.int64)
     order = np.arange(int(repeat.sum())) - np.repeat(np.cumsum(repeat) - repeat, repeat)
+    since = np.repeat(since, repeat) + order * np.repeat(_spacing(since, repeat, refresh_s), repeat)
+    until = np.repeat(until, repeat) + order * np.repeat(_spacing(until, repeat, refresh_s), repeat)
     return PowerCurve(
-        since_s=np.repeat(since, repeat) + order * np.repeat(_spacing(since, repeat, refresh_s), repeat),
-        until_s=np.repeat(until, repeat) + order * np.repeat(_spacing(until, repeat, refresh_s), repeat),
+        since_s=since,
+        until_s=until,
+        at=edge_times(since, until),
         power_w=np.repeat(channel.value[first], repeat),
         refresh_s=refresh_s,
         window_s=window_s or 0.0,

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from energyprof.analysis.arrays import Bools, Floats, Ints
+from energyprof.analysis.edge_times import EdgeTimes
 from energyprof.analysis.power_curve import SILENT_REFRESHES, PowerCurve
 from energyprof.analysis.refreshes import PowerRange, Refreshes
 
@@ -39,6 +40,7 @@ def power_refreshes(power: PowerCurve, limits: PowerRange) -> Refreshes:
     return Refreshes(
         since_s=power.since_s,
         until_s=power.until_s,
+        at=power.at,
         low_j=np.minimum(low, estimate),
         energy_j=estimate,
         high_j=np.maximum(high, estimate),
@@ -55,6 +57,7 @@ def model_refreshes(power: PowerCurve, limits: PowerRange) -> Refreshes:
     return Refreshes(
         since_s=at,
         until_s=at,
+        at=EdgeTimes(at_s=at, deviation_s=np.zeros(len(at))),
         low_j=np.minimum(limits.floor_w * length, energy),
         energy_j=energy,
         high_j=np.maximum(limits.ceiling_w * length, energy),
@@ -97,7 +100,9 @@ def _unseen(power: PowerCurve, kept: Ints, seen_s: float, limits: PowerRange) ->
     low = seen_j + np.where(least > 0, limits.floor_w, limits.ceiling_w) * least
     high = seen_j + np.where(most > 0, limits.ceiling_w, limits.floor_w) * most
     unit = UNIT_W * seen_s
-    return np.maximum(low - unit, limits.floor_w * np.maximum(least + seen_s, 0.0)), np.maximum(high + unit, 0.0)
+    return np.maximum(low - unit, limits.floor_w * np.maximum(least + seen_s, 0.0)), np.maximum(
+        high + unit, 0.0
+    )
 
 
 def _moving_mean(power: PowerCurve, limits: PowerRange) -> Refreshes:
@@ -112,6 +117,7 @@ def _moving_mean(power: PowerCurve, limits: PowerRange) -> Refreshes:
     return Refreshes(
         since_s=power.since_s[kept],
         until_s=power.until_s[kept],
+        at=EdgeTimes(at_s=at, deviation_s=power.at.deviation_s[kept]),
         low_j=np.minimum(low, estimate),
         energy_j=estimate,
         high_j=np.maximum(high, estimate),

@@ -1,105 +1,173 @@
-"""Flags: what a reader of the figures must know, in plain words with the numbers."""
+"""Flags: what a reader of the figures must know, in plain words with the numbers.
+
+Each check is one small function that yields flags or none. :data:`CHECKS` lists them all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Final
 
-from energyprof.analysis.arrays import NS
-from energyprof.analysis.energy_curve import EnergyCurve
-from energyprof.record.model import Flag, Provenance, Report, Severity
-from energyprof.record.trace import Trace
+from energyprof.analysis.device_flags import foreign_process, input_bound, temperature_drift, throttled
+from energyprof.analysis.findings import Findings, share_of_time
+from energyprof.analysis.missing_values import missing_values
+from energyprof.analysis.resolution_flags import (
+    aliasing,
+    ill_conditioned,
+    steps_shorter_than_refresh,
+    window_too_short,
+)
+from energyprof.analysis.sensor_flags import (
+    counter_power_gap,
+    counter_troubles,
+    domain_incomplete,
+    power_range_assumed,
+    sampling_gap,
+)
+from energyprof.record.model import Flag, Provenance, Severity
+from energyprof.units import format_duration
 
 __all__ = [
-    "Findings",
-    "merge_flags",
-    "missing_domains",
-    "missing_values",
+    "CHECKS",
+    "checkpoint_in_window",
+    "cpu_missing",
+    "estimated_share",
+    "evaluation_in_window",
+    "find_flags",
+    "no_gpu_sensor",
     "partial_record",
-    "window_too_short",
 ]
 
-LEAST_REFRESHES: Final = 10
+EVALUATION: Final = frozenset({"evaluate", "evaluation", "eval", "validate", "validation", "test", "testing"})
+CHECKPOINT: Final = frozenset({"checkpoint", "checkpoints", "checkpointing", "save"})
+DOCTOR: Final = "Run 'energyprof doctor' to see why, and what to do about it."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """What flags are made from."""
+def find_flags(findings: Findings) -> tuple[Flag, ...]:
+    """Return the report's flags and those that its trace gives rise to, each once.
 
-    trace: Trace
-    curves: dict[str, EnergyCurve | None]
-    report: Report
+    A flag that the report already had about the same field, or of the same code and field, stays as it is.
+    """
+    flags = list(findings.report.flags)
+    for flag in chain.from_iterable(check(findings) for check in CHECKS):
+        explained = flag.field is not None and any(known.field == flag.field for known in flags)
+        if not explained and (flag.code, flag.field, flag.message) not in {
+            (known.code, known.field, known.message) for known in flags
+        }:
+            flags.append(flag)
+    return tuple(flags)
 
 
-def merge_flags(existing: tuple[Flag, ...], found: Iterator[Flag]) -> tuple[Flag, ...]:
-    """Add flags; one that was there already for the same code and field stays as it is."""
-    known = {(flag.code, flag.field) for flag in existing}
-    return (*existing, *(flag for flag in found if (flag.code, flag.field) not in known))
-
-
-def partial_record(trace: Trace) -> Iterator[Flag]:
+def partial_record(findings: Findings) -> Iterator[Flag]:
     """Say what of the record was lost."""
-    if not trace.complete:
+    if not findings.trace.complete:
+        problems = "; ".join(findings.trace.problems) or "it was cut short"
         yield Flag(
             code="partial-record",
             severity=Severity.WARNING,
-            message=f"Part of the record is missing: {'; '.join(trace.problems) or 'it was cut short'}.",
-            advice="Figures are for what is left; run again for the whole.",
+            message=f"Part of the record is missing: {problems}.",
+            advice="The figures are for what is left of it; run again for the whole.",
         )
 
 
-def window_too_short(trace: Trace, curves: dict[str, EnergyCurve | None]) -> Iterator[Flag]:
-    """Warn where a sensor refreshed too few times in the window."""
-    seconds = (trace.window_ns[1] - trace.window_ns[0]) * NS
-    for domain, curve in curves.items():
-        if curve is not None and seconds < LEAST_REFRESHES * curve.refresh_s:
-            yield Flag(
-                code="window-too-short",
-                severity=Severity.WARNING,
-                message=f"The window of {seconds:.3g} s holds {seconds / curve.refresh_s:.0f} refreshes of "
-                f"the {domain} sensor: its energy is known only within wide bounds.",
-                advice=f"Measure for at least {LEAST_REFRESHES * curve.refresh_s:.2g} s.",
-                value=seconds,
-            )
-
-
-def missing_domains(curves: dict[str, EnergyCurve | None]) -> Iterator[Flag]:
-    """Say which domains are not in the total."""
-    if not any(domain.startswith("gpu") for domain in curves):
-        yield Flag(
-            code="no-gpu-sensor",
-            severity=Severity.INFO,
-            message="No GPU sensor was read, so no GPU energy is in the total.",
-            advice="Run 'energyprof doctor' to see what this machine can measure.",
-        )
-    missing = [domain for domain, curve in curves.items() if curve is None]
-    if "cpu" not in curves:
-        missing.append("cpu")
-    for domain in missing:
-        name = "CPU" if domain == "cpu" else domain
-        yield Flag(
-            code=f"{domain.partition(':')[0]}-missing",
-            severity=Severity.WARNING,
-            message=f"{name} energy not available, so not in the total.",
-            advice="Run 'energyprof doctor' to see why and what to do.",
-            field=f"totals.energy_by_domain_j.{domain}",
-        )
-
-
-def missing_values(report: Report) -> Iterator[Flag]:
-    """Give the reason for each field of the contract that is null."""
-    totals = report.totals
-    no_energy = "no energy sensor gave a usable reading"
-    checks = (
-        ("totals.energy_j", totals.energy_j.source is Provenance.MISSING, no_energy),
-        ("totals.flops", totals.flops is None, "operations were not counted"),
+def no_gpu_sensor(findings: Findings) -> Iterator[Flag]:
+    """Say that no GPU is in the total, and how bad that is."""
+    environment = findings.report.environment
+    on_gpu = (environment.device or "").startswith("cuda") or bool(environment.gpus)
+    if any(domain.startswith("gpu") for domain in findings.attribution.domains):
+        return
+    if environment.device == "cpu" and not on_gpu:
+        return  # there is nothing to miss
+    ran = (
+        f"although training ran on {environment.device}"
+        if on_gpu and environment.device
+        else "if there is one"
     )
-    for field, is_missing, reason in checks:
-        if is_missing:
-            yield Flag(
-                code="missing-value",
-                severity=Severity.INFO,
-                message=f"{field} is not known: {reason}.",
-                field=field,
-            )
+    yield Flag(
+        code="no-gpu-sensor",
+        severity=Severity.ERROR if on_gpu else Severity.INFO,
+        message=f"No GPU sensor was read: the energy of the GPU is not in the total, {ran}.",
+        advice=DOCTOR,
+        field="totals.energy_by_domain_j.gpu:0",
+    )
+
+
+def cpu_missing(findings: Findings) -> Iterator[Flag]:
+    """Say which domains are not in the total."""
+    domains = findings.attribution.domains
+    missing = [name for name, domain in domains.items() if domain is None]
+    for name in missing if "cpu" in domains else [*missing, "cpu"]:
+        title = {"cpu": "CPU", "dram": "Memory (DRAM)"}.get(name, name.upper().replace(":", " "))
+        yield Flag(
+            code=f"{name.partition(':')[0]}-missing",
+            severity=Severity.ERROR if name.startswith("gpu") else Severity.WARNING,
+            message=f"{title} energy not available, so not in the total.",
+            advice=DOCTOR,
+            field=f"totals.energy_by_domain_j.{name}",
+        )
+
+
+def estimated_share(findings: Findings) -> Iterator[Flag]:
+    """Say how much of the energy is a model's and not a measurement."""
+    by_domain = findings.report.totals.energy_by_domain_j
+    total = findings.report.totals.energy_j.value
+    parts = {d: q.value or 0.0 for d, q in by_domain.items() if q.source is Provenance.ESTIMATED}
+    if not parts or not total:
+        return
+    share = sum(parts.values()) / total
+    yield Flag(
+        code="estimated-share",
+        severity=Severity.WARNING if share > 0.5 else Severity.INFO,
+        message=f"{share:.0%} of the energy ({', '.join(parts)}) is estimated by a model, not measured.",
+        advice="Treat it as an order of magnitude; 'energyprof doctor' says how to measure it.",
+        field="totals.energy_j",
+        value=share,
+    )
+
+
+def evaluation_in_window(findings: Findings) -> Iterator[Flag]:
+    """Say that evaluation is part of the figures."""
+    yield from _phase_in_window(findings, "evaluation", EVALUATION)
+
+
+def checkpoint_in_window(findings: Findings) -> Iterator[Flag]:
+    """Say that writing checkpoints is part of the figures."""
+    yield from _phase_in_window(findings, "checkpoint", CHECKPOINT)
+
+
+def _phase_in_window(findings: Findings, what: str, names: frozenset[str]) -> Iterator[Flag]:
+    spent, share = share_of_time(findings, names)
+    if spent <= 0:
+        return
+    yield Flag(
+        code=f"{what}-in-window",
+        severity=Severity.INFO,
+        message=f"The figures include {format_duration(spent)} of {what} ({share:.1%} of the time).",
+        advice="Compare with runs whose window holds the same, or compare the training phases alone.",
+        value=share,
+    )
+
+
+CHECKS: Final[tuple[Callable[[Findings], Iterator[Flag]], ...]] = (
+    partial_record,
+    window_too_short,
+    sampling_gap,
+    counter_troubles,
+    counter_power_gap,
+    domain_incomplete,
+    aliasing,
+    ill_conditioned,
+    throttled,
+    foreign_process,
+    temperature_drift,
+    input_bound,
+    evaluation_in_window,
+    checkpoint_in_window,
+    estimated_share,
+    no_gpu_sensor,
+    cpu_missing,
+    power_range_assumed,
+    steps_shorter_than_refresh,
+    missing_values,
+)

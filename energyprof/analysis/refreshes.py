@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from energyprof.analysis.arrays import Bools, Floats, Ints
+from energyprof.analysis.arrays import Bools, Floats
+from energyprof.analysis.edge_times import EdgeTimes
 
 __all__ = ["PowerRange", "Refreshes"]
 
@@ -35,6 +36,7 @@ class Refreshes:
     Attributes:
         since_s: (n,) earliest time of each refresh, seconds since recording started, non-decreasing.
         until_s: (n,) latest time of each, >= ``since_s``.
+        at: (n,) likeliest time of each, and how well it is known.
         low_j: (n - 1,) least energy between neighbours.
         energy_j: (n - 1,) estimate of it.
         high_j: (n - 1,) most energy between neighbours.
@@ -44,6 +46,7 @@ class Refreshes:
 
     since_s: Floats
     until_s: Floats
+    at: EdgeTimes
     low_j: Floats
     energy_j: Floats
     high_j: Floats
@@ -53,7 +56,7 @@ class Refreshes:
     @property
     def at_s(self) -> Floats:
         """Return (n,) the likeliest time of each refresh."""
-        return 0.5 * (self.since_s + self.until_s)
+        return self.at.at_s
 
     @property
     def exact(self) -> bool:
@@ -63,35 +66,3 @@ class Refreshes:
     def __len__(self) -> int:
         """Return the number of refreshes."""
         return len(self.since_s)
-
-    def apart(self) -> Refreshes:
-        """Leave out refreshes whose time overlaps with that of the one before.
-
-        Where increments are ranges, bounds need refreshes that are known to follow one another.
-        """
-        if self.exact or not (self.since_s[1:] < self.until_s[:-1]).any():
-            return self
-        kept = _apart(self.since_s, self.until_s)
-
-        def summed(increments: Floats) -> Floats:
-            return np.diff(np.concatenate([[0.0], np.cumsum(increments)])[kept])
-
-        return Refreshes(
-            since_s=self.since_s[kept],
-            until_s=self.until_s[kept],
-            low_j=summed(self.low_j),
-            energy_j=summed(self.energy_j),
-            high_j=summed(self.high_j),
-            slack_j=self.slack_j[kept],
-            gap=summed(self.gap.astype(np.float64)) > 0,
-        )
-
-
-def _apart(since_s: Floats, until_s: Floats) -> Ints:
-    """Return the first refresh, and after each the next that begins when it is over."""
-    kept, end = [], -np.inf
-    for index, (since, until) in enumerate(zip(since_s.tolist(), until_s.tolist(), strict=True)):
-        if since >= end:
-            kept.append(index)
-            end = until
-    return np.array(kept, np.int64)

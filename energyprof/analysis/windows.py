@@ -54,7 +54,9 @@ def window_segments(trace: Trace) -> Segments:
     whole = trace.segments
     low = max(int(np.searchsorted(whole.start_ns, open_ns, side="right")) - 1, 0)
     rows = slice(low, max(int(np.searchsorted(whole.start_ns, close_ns, side="left")), low))
-    device = None if whole.device_start_ns is None else np.clip(whole.device_start_ns[rows], open_ns, close_ns)
+    device = (
+        None if whole.device_start_ns is None else np.clip(whole.device_start_ns[rows], open_ns, close_ns)
+    )
     inside = Segments(
         start_ns=np.maximum(whole.start_ns[rows], open_ns),
         phase=whole.phase[rows],

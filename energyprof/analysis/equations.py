@@ -1,0 +1,226 @@
+"""The equations behind the regression: one for each interval of which a sensor says the energy.
+
+``energy = sum over phases (seconds in phase) x (watts of phase)``. They are kept as sums over blocks of
+consecutive equations (``A'A``, ``A'y``, ``y'y``): enough to fit, to tell drift and to bootstrap, at a size
+that does not grow with the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from energyprof.analysis.arrays import NS, Floats, Ints, sum_by
+from energyprof.analysis.design_matrix import row_chunks, seconds_in_phases
+from energyprof.analysis.power_curve import PowerCurve
+from energyprof.analysis.refreshes import Refreshes
+from energyprof.record.trace import Segments
+
+__all__ = ["Equations", "Intervals", "counter_intervals", "equations", "merged", "power_intervals"]
+
+MOST_BLOCKS: Final = 160
+SHARP_S: Final = 1e-3  # half a bracket this narrow moves less time than a phase lasts
+SHARPEST_S: Final = 1e-4  # the same where there are few equations, and each can be worked out with more care
+FEW: Final = 20_000
+SPREAD: Final = (-0.8, -0.4, 0.0, 0.4, 0.8)  # middles of fifths of a bracket
+LEAST_BLOCK: Final = 3  # refreshes: an error in the time of a refresh touches two neighbours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """Intervals of time whose energy a sensor says.
+
+    Attributes:
+        start_s: (n,) non-decreasing.
+        end_s: (n,) after ``start_s``.
+        energy_j: (n,).
+        start_half_s: (n,) how far its start may lie from ``start_s``, either way.
+        end_half_s: (n,) how far its end may lie from ``end_s``.
+        memory: how many neighbours an interval overlaps with.
+    """
+
+    start_s: Floats
+    end_s: Floats
+    energy_j: Floats
+    start_half_s: Floats
+    end_half_s: Floats
+    memory: int = 0
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.start_s)
+
+    @property
+    def time_variance_s2(self) -> Floats:
+        """Return (n,) the variance of each length, its ends equally likely anywhere in their brackets."""
+        variance: Floats = (self.start_half_s**2 + self.end_half_s**2) / 3
+        return variance
+
+    def inside(self, open_s: float, close_s: float) -> Intervals:
+        """Return those that lie inside a window of time."""
+        kept = (self.start_s >= open_s) & (self.end_s <= close_s)
+        return Intervals(
+            start_s=self.start_s[kept],
+            end_s=self.end_s[kept],
+            energy_j=self.energy_j[kept],
+            start_half_s=self.start_half_s[kept],
+            end_half_s=self.end_half_s[kept],
+            memory=self.memory,
+        )
+
+
+def counter_intervals(refreshes: Refreshes) -> Intervals:
+    """Return the intervals between refreshes that no gap lies in."""
+    at = refreshes.at_s
+    kept = ~refreshes.gap & (np.diff(at) > 0)
+    half = np.sqrt(3) * refreshes.at.deviation_s
+    return Intervals(
+        start_s=at[:-1][kept],
+        end_s=at[1:][kept],
+        energy_j=refreshes.energy_j[kept],
+        start_half_s=half[:-1][kept],
+        end_half_s=half[1:][kept],
+    )
+
+
+def power_intervals(power: PowerCurve) -> Intervals:
+    """Return the averaging windows of power readings: the sensor's own kernel."""
+    at = power.at_s
+    half = np.sqrt(3) * power.at.deviation_s
+    return Intervals(
+        start_s=at - power.window_s,
+        end_s=at,
+        energy_j=power.power_w * power.window_s,
+        start_half_s=half,
+        end_half_s=half,
+        memory=int(np.ceil(power.window_s / power.refresh_s)) if power.moving_mean else 0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equations:
+    """Weighted equations, summed over blocks.
+
+    Attributes:
+        gram: (b, p, p) ``A' W A`` of each block, in s^2.
+        moment: (b, p) ``A' W y``, in J s.
+        square: (b,) ``y' W y``, in J^2.
+        seconds: (b, p) time in each phase.
+        energy_j: (b,) energy.
+        start_s: (b,) when each block begins.
+        vague_s2: (p,) sum over intervals of the variance of their ends, by the phase that these fall into.
+        rows: how many equations there are.
+        length_s: the mean length of an interval.
+        time_variance_s2: the median variance of an interval's length.
+    """
+
+    gram: Floats
+    moment: Floats
+    square: Floats
+    seconds: Floats
+    energy_j: Floats
+    start_s: Floats
+    vague_s2: Floats
+    rows: int
+    length_s: float
+    time_variance_s2: float
+
+
+def merged(first: Equations, second: Equations, weight: float) -> Equations:
+    """Put two systems of equations together; those of the second weigh ``weight`` times theirs."""
+    return Equations(
+        gram=np.concatenate([first.gram, weight * second.gram]),
+        moment=np.concatenate([first.moment, weight * second.moment]),
+        square=np.concatenate([first.square, weight * second.square]),
+        seconds=np.concatenate([first.seconds, second.seconds]),
+        energy_j=np.concatenate([first.energy_j, second.energy_j]),
+        start_s=np.concatenate([first.start_s, second.start_s]),
+        vague_s2=first.vague_s2 + weight * second.vague_s2,
+        rows=first.rows + second.rows,
+        length_s=first.length_s,
+        time_variance_s2=first.time_variance_s2,
+    )
+
+
+def equations(intervals: Intervals, segments: Segments) -> Equations | None:
+    """Sum up the equations of intervals inside the segments; None where there are none.
+
+    An interval whose ends are known badly, or that is longer than the others, weighs less.
+    """
+    intervals = intervals.inside(float(segments.start_ns[0]) * NS, segments.end_ns * NS)
+    count, phases = len(intervals), len(segments.phases)
+    if not count:
+        return None
+    block = _blocks(intervals)
+    blocks = int(block[-1]) + 1
+    weight = _weights(intervals)
+    gram, moment = np.zeros((blocks, phases, phases)), np.zeros((blocks, phases))
+    spent = np.zeros((blocks, phases))
+    for rows in row_chunks(segments, intervals.start_s, intervals.end_s):
+        matrix = _expected_seconds(intervals, rows, segments)
+        _add_up(matrix, intervals.energy_j[rows], weight[rows], block[rows], (gram, moment, spent))
+    return Equations(
+        gram=gram,
+        moment=moment,
+        square=sum_by(block, weight * intervals.energy_j**2, blocks),
+        seconds=spent,
+        energy_j=sum_by(block, intervals.energy_j, blocks),
+        start_s=intervals.start_s[np.searchsorted(block, np.arange(blocks))],
+        vague_s2=_vague(intervals, weight, segments),
+        rows=count,
+        length_s=float((intervals.end_s - intervals.start_s).mean()),
+        time_variance_s2=float(np.median(intervals.time_variance_s2)),
+    )
+
+
+def _expected_seconds(intervals: Intervals, rows: slice, segments: Segments) -> Floats:
+    """Return (n, p) the expected seconds in each phase, over where the ends of the intervals may lie.
+
+    Ends known well are taken as they are. Others are spread over their brackets: the mean over
+    these, not the middle, is what makes the fit unbiased (J. Berkson, JASA 45 (1950) 164).
+    """
+    start, end = intervals.start_s[rows], intervals.end_s[rows]
+    early, late = intervals.start_half_s[rows], intervals.end_half_s[rows]
+    sharp = SHARP_S if len(intervals) > FEW else SHARPEST_S
+    if max(float(early.max()), float(late.max())) <= sharp:
+        return seconds_in_phases(segments, start, end)
+    total = np.zeros((len(start), len(segments.phases)))
+    for place in SPREAD:
+        total += seconds_in_phases(segments, start + place * early, end + place * late)
+    return total / len(SPREAD)
+
+
+def _vague(intervals: Intervals, weight: Floats, segments: Segments) -> Floats:
+    """Return (p,) the weighted variance of the ends of intervals, by the phase that they fall into."""
+    total = np.zeros(len(segments.phases))
+    for at, half in ((intervals.start_s, intervals.start_half_s), (intervals.end_s, intervals.end_half_s)):
+        k = np.clip(np.searchsorted(segments.start_ns, at / NS, side="right") - 1, 0, len(segments.phase) - 1)
+        total += sum_by(segments.phase[k], weight * half**2 / 3, len(total))
+    return total
+
+
+def _blocks(intervals: Intervals) -> Ints:
+    count = len(intervals)
+    length = max(LEAST_BLOCK, 3 * intervals.memory, -(-count // MOST_BLOCKS))
+    return np.minimum(np.arange(count) // length, max(count // length - 1, 0)).astype(np.int64)
+
+
+def _weights(intervals: Intervals) -> Floats:
+    variance, length = intervals.time_variance_s2, intervals.end_s - intervals.start_s
+    usual, usual_length = max(float(np.median(variance)), 1e-12), float(np.median(length))
+    weights: Floats = 2 * usual / (variance + usual) * usual_length / np.maximum(length, usual_length)
+    return weights
+
+
+def _add_up(
+    matrix: Floats, energy: Floats, weight: Floats, block: Ints, sums: tuple[Floats, Floats, Floats]
+) -> None:
+    gram, moment, spent = sums
+    first = np.flatnonzero(np.concatenate([[True], block[1:] != block[:-1]]))
+    weighted = matrix * weight[:, None]
+    moment[block[first]] += np.add.reduceat(weighted * energy[:, None], first, axis=0)
+    spent[block[first]] += np.add.reduceat(matrix, first, axis=0)
+    for begin, end in zip(first, np.append(first[1:], len(block)), strict=True):
+        gram[block[begin]] += weighted[begin:end].T @ matrix[begin:end]

@@ -1,0 +1,172 @@
+"""Modelled energy: the regression's power of each phase, kept to what the sensor counted.
+
+Within a refresh interval energy follows the phases' watts instead of a straight line; over each interval it
+adds up to the counter's increment. So steps far shorter than the refresh get their own energy, and all of
+them together the run's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from energyprof.analysis.arrays import NS, Floats, Ints, seconds, sum_by
+from energyprof.analysis.energy_curve import Figures, SensorCurve
+from energyprof.analysis.regression import PhasePowers
+from energyprof.analysis.windows import Windows, boundaries
+from energyprof.record.trace import Segments
+
+__all__ = ["ModelledEnergy", "RawEnergy", "modelled_energy", "modelled_windows", "raw_energy"]
+
+CELLS: Final = 1 << 22  # windows x phases at a time
+LEAST_SHARE: Final = 1e-3  # of the mean power: a phase that seems to draw nothing still gets its time's share
+STEADY_S: Final = 0.01  # intervals are joined until the error of their ends is at most this share of them
+CONFIDENCE: Final = 1.96  # of a normal distribution, two-sided 95 %
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawEnergy:
+    """Energy along the segments by the phases' watts alone.
+
+    Attributes:
+        segments: where.
+        watts: (p,) of each phase, above zero.
+        up_to_j: (n + 1,) energy up to each boundary of the segments.
+    """
+
+    segments: Segments
+    watts: Floats
+    up_to_j: Floats
+
+    def at(self, time_s: Floats) -> Floats:
+        """Return the energy up to times inside the window."""
+        starts, last = self.segments.start_ns, len(self.segments.start_ns) - 1
+        k = np.clip(np.searchsorted(starts, time_s / NS, side="right") - 1, 0, last)
+        ends = np.minimum(k + 1, last)
+        until = np.where(k == last, self.segments.end_ns, starts[ends])
+        within = np.clip(time_s - seconds(starts[k]), 0.0, seconds(until - starts[k]))
+        energy: Floats = self.up_to_j[k] + within * self.watts[self.segments.phase[k]]
+        return energy
+
+
+def raw_energy(powers: PhasePowers, segments: Segments) -> RawEnergy:
+    """Add up the phases' watts along the segments."""
+    mean_w = float((powers.power_w * powers.seconds).sum() / powers.seconds.sum())
+    watts = np.maximum(powers.power_w, LEAST_SHARE * max(mean_w, 1e-9))
+    up_to = np.empty(len(segments.start_ns) + 1)
+    up_to[0] = 0.0
+    np.multiply(np.diff(boundaries(segments)), NS, out=up_to[1:])
+    up_to[1:] *= watts[segments.phase]
+    np.cumsum(up_to, out=up_to)
+    return RawEnergy(segments=segments, watts=watts, up_to_j=up_to)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelledEnergy:
+    """The modelled energy of one sensor along the segments.
+
+    Attributes:
+        raw: by the phases' watts alone.
+        knots_raw_j: (m,) the same at the refreshes kept to.
+        knots_j: (m,) the energy counted up to these.
+        powers: the regression behind it.
+        end_variance_s2: variance of the time of a refresh.
+        block_s: the time between refreshes kept to; infinite where these do not tell the energy in between.
+    """
+
+    raw: RawEnergy
+    knots_raw_j: Floats
+    knots_j: Floats
+    powers: PhasePowers
+    end_variance_s2: float
+    block_s: float
+
+    def at(self, boundary: Ints) -> Floats:
+        """Return the energy up to boundaries of the segments, by their indices."""
+        return np.interp(self.raw.up_to_j[boundary], self.knots_raw_j, self.knots_j)
+
+
+def modelled_energy(part: SensorCurve, powers: PhasePowers, raw: RawEnergy) -> ModelledEnergy:
+    """Join the regression with what the sensor counted.
+
+    Args:
+        part: the sensor's curve.
+        powers: the power of each phase.
+        raw: the energy along the segments by it.
+    """
+    knots_s = _knots(part, raw.segments, powers.time_variance_s2)
+    return ModelledEnergy(
+        raw=raw,
+        knots_raw_j=raw.at(knots_s),
+        knots_j=part.estimate.at(knots_s),
+        powers=powers,
+        end_variance_s2=powers.time_variance_s2 / 2,
+        block_s=float(np.diff(knots_s).mean()) if part.tells_all else np.inf,
+    )
+
+
+def _knots(part: SensorCurve, segments: Segments, time_variance_s2: float) -> Floats:
+    """Return the ends of the window and the refreshes in between, thinned out where their times are vague."""
+    open_s, close_s = float(segments.start_ns[0]) * NS, segments.end_ns * NS
+    at = part.refreshes.at_s
+    at = at[(at > open_s) & (at < close_s)]
+    apart = np.sqrt(time_variance_s2) / STEADY_S / max(part.refresh_s, 1e-9)
+    every = max(1, int(np.ceil(apart)))
+    return np.concatenate([[open_s], at[::every], [close_s]])
+
+
+def modelled_windows(models: Sequence[ModelledEnergy], windows: Windows) -> Figures:
+    """Return the modelled energy of windows with its 95 % interval, summed over a domain's sensors.
+
+    What makes the interval: how well the phases' watts are known, as far as the window's mix of phases
+    differs from the run's; power that the phases do not explain; the error of the refreshes kept to.
+
+    Args:
+        models: at least one, of the same segments.
+        windows: made of whole segments.
+    """
+    segments = models[0].raw.segments
+    value, half = np.empty(len(windows)), np.empty(len(windows))
+    chunk = max(CELLS // len(segments.phases), 1)
+    for start in range(0, len(windows), chunk):
+        rows = slice(start, start + chunk)
+        first, stop = windows.first[rows], windows.stop[rows]
+        spent = _seconds_by_phase(segments, first, stop)
+        variance = np.zeros(len(first))
+        value[rows] = 0.0
+        for model in models:
+            energy = model.at(stop) - model.at(first)
+            value[rows] += energy
+            variance += _variance(model, energy, spent)
+        half[rows] = CONFIDENCE * np.sqrt(variance)
+    return Figures(value=value, low=np.maximum(value - half, 0.0), high=value + half)
+
+
+def _seconds_by_phase(segments: Segments, first: Ints, stop: Ints) -> Floats:
+    """Return (n, p) seconds in each phase of windows, in order, made of whole segments."""
+    if not len(first):
+        return np.zeros((0, len(segments.phases)))
+    low, high = int(first[0]), int(stop[-1])
+    ends = boundaries(segments) if high == len(segments.start_ns) else segments.start_ns
+    length = seconds(np.diff(ends[low : high + 1]))
+    row = np.searchsorted(first, np.arange(low, high), side="right") - 1
+    length[np.arange(low, high) >= stop[row]] = 0.0  # between windows
+    phases = len(segments.phases)
+    return sum_by(row * phases + segments.phase[low:high], length, len(first) * phases).reshape(-1, phases)
+
+
+def _variance(model: ModelledEnergy, energy: Floats, spent: Floats) -> Floats:
+    powers = model.powers
+    length = spent.sum(axis=1)
+    mean_mix = powers.seconds / max(float(powers.seconds @ powers.power_w), 1e-12)
+    mix = spent / np.maximum(spent @ powers.power_w, 1e-12)[:, None] - mean_mix
+    of_model = energy**2 * ((mix @ powers.covariance_w2) * mix).sum(axis=1)
+    share = np.minimum(length / max(model.block_s, 1e-12), 1.0)
+    unexplained = powers.noise_j2_per_s * length * (1 - share)
+    watts = energy / np.maximum(length, 1e-12)
+    ends = 2 * model.end_variance_s2 * watts**2 * share**2
+    total: Floats = np.maximum(of_model, 0.0) + unexplained + ends
+    return total

@@ -1,0 +1,155 @@
+"""Flags from the energy sensors themselves: gaps, resets, disagreement, counters that gave nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from energyprof.analysis.arrays import NS
+from energyprof.analysis.energy_curve import SensorCurve
+from energyprof.analysis.findings import Findings
+from energyprof.analysis.sampling_error import sampling_error
+from energyprof.record.model import Flag, Provenance, Severity
+from energyprof.record.trace import Channel, ChannelKind
+from energyprof.units import format_duration, format_energy, format_power
+
+__all__ = [
+    "counter_power_gap",
+    "counter_troubles",
+    "domain_incomplete",
+    "power_range_assumed",
+    "sampling_gap",
+]
+
+LONG_REFRESHES: Final = 5  # a longer wait between two refreshes is a gap in the sampling
+GAP_SHARE: Final = 0.01
+MOST_DISAGREEMENT: Final = 0.05
+FROZEN_S: Final = 2.0
+
+
+def sampling_gap(findings: Findings) -> Iterator[Flag]:
+    """Say how long a domain's energy was not read; it was filled in by the power around."""
+    window = (findings.trace.window_ns[0] * NS, findings.trace.window_ns[1] * NS)
+    for name, domain in findings.attribution.known.items():
+        lost = max(_unread_s(part, window) for part in domain.curve.parts)
+        share = lost / findings.seconds if findings.seconds > 0 else 0.0
+        if lost > 0:
+            yield Flag(
+                code="sampling-gap",
+                severity=Severity.WARNING if share > GAP_SHARE else Severity.INFO,
+                message=f"{name} could not be read for {format_duration(lost)} ({share:.1%} of the window): "
+                "that energy is filled in from the power around it, and its bounds are wide.",
+                advice="See the sensor's failures in the report; run again if the share is large.",
+                value=share,
+            )
+
+
+def _unread_s(part: SensorCurve, window: tuple[float, float]) -> float:
+    """Return the seconds of a window that lie in gaps, in long waits, or before or after all readings."""
+    at = np.concatenate([[-np.inf], part.refreshes.at_s, [np.inf]])
+    inside = np.clip(at, *window)
+    length = np.diff(inside)
+    long = length > LONG_REFRESHES * part.refresh_s
+    gap = np.concatenate([[False], part.refreshes.gap, [False]])
+    return float(length[long | gap].sum())
+
+
+def counter_troubles(findings: Findings) -> Iterator[Flag]:
+    """Say that a counter was reset, or stood still while power was drawn."""
+    for channel in findings.channels(ChannelKind.ENERGY):
+        frozen, resets = _breaks(channel, findings.trace.window_ns)
+        if frozen > 0:
+            yield Flag(
+                code="counter-frozen",
+                severity=Severity.WARNING,
+                message=f"The energy counter of {channel.domain} stood still for {format_duration(frozen)} "
+                "while power was drawn: power readings took its place.",
+                advice="Reload the driver if it happens again.",
+                value=frozen,
+            )
+        if resets:
+            yield Flag(
+                code="counter-reset",
+                severity=Severity.WARNING,
+                message=f"The energy counter of {channel.domain} was reset {resets} time(s): what it had "
+                "counted since its last refresh is filled in from the power around it.",
+                advice="See whether the driver was reloaded during the run.",
+                value=float(resets),
+            )
+
+
+def _breaks(channel: Channel, window_ns: tuple[int, int]) -> tuple[float, int]:
+    """Return seconds frozen and the number of resets in the window, from the gaps of a counter."""
+    frozen, resets, end = 0.0, 0, -np.inf
+    for start, stop in np.sort(channel.gap_ns, axis=0):
+        if stop <= window_ns[0] or start >= window_ns[1] or stop > channel.t_ns[-1]:
+            continue  # outside, or it never came back: then it is a gap in the sampling
+        around = np.searchsorted(channel.t_ns, [start, stop], side="right") - 1
+        stood = channel.value[max(around[0], 0)] == channel.value[around[1]]
+        if stood and (stop - start) * NS >= 0.4 * FROZEN_S:
+            frozen += (min(stop, window_ns[1]) - max(start, window_ns[0])) * NS
+        elif start > end:
+            resets += 1
+        end = stop
+    return (frozen, resets) if frozen >= 0.4 * FROZEN_S else (0.0, resets)
+
+
+def counter_power_gap(findings: Findings) -> Iterator[Flag]:
+    """Warn where a counter and the integrated power of one device disagree."""
+    for gap in findings.report.cross_check.counter_power:
+        if abs(gap.relative_gap) > MOST_DISAGREEMENT + _chance(findings, gap.domain):
+            yield Flag(
+                code="counter-power-gap",
+                severity=Severity.WARNING,
+                message=f"The counter of {gap.domain} says {format_energy(gap.counter_j)}, its power "
+                f"readings {format_energy(gap.integrated_j)} ({gap.relative_gap:+.1%}): one of them is wrong.",
+                advice="Run 'energyprof calibrate'; until then compare only runs on this device.",
+                value=gap.relative_gap,
+            )
+
+
+def _chance(findings: Findings, domain: str) -> float:
+    """Return by how much power readings that do not see all the time may be off by chance, as a share."""
+    found = findings.attribution.known.get(domain)
+    errors = [
+        error.relative
+        for part in (found.curve.parts if found else ())
+        if part.witness is not None and (error := sampling_error(part.witness, findings.trace.window_ns))
+    ]
+    return max(errors, default=0.0)
+
+
+def domain_incomplete(findings: Findings) -> Iterator[Flag]:
+    """Warn where one of several counters of a domain gave nothing: its energy is not in the domain's."""
+    for name, domain in findings.attribution.known.items():
+        if domain.curve.source is not Provenance.COUNTER:
+            continue
+        silent = [
+            c.name
+            for c in findings.trace.channels
+            if c.domain == name and c.kind is ChannelKind.ENERGY and len(np.unique(c.value)) < 2
+        ]
+        if silent:
+            yield Flag(
+                code="domain-incomplete",
+                severity=Severity.ERROR,
+                message=f"{', '.join(silent)} gave no usable reading: that energy is not in {name}'s total.",
+                advice="Run 'energyprof doctor' to see why.",
+                field=f"totals.energy_by_domain_j.{name}",
+            )
+
+
+def power_range_assumed(findings: Findings) -> Iterator[Flag]:
+    """Say that the highest power of a device is not known, so that bounds rest on an assumption."""
+    for name, domain in findings.attribution.known.items():
+        assumed = [part.limits.ceiling_w for part in domain.curve.parts if part.limits.assumed]
+        if assumed:
+            yield Flag(
+                code="power-range-assumed",
+                severity=Severity.INFO,
+                message=f"The highest power of {name} is not known; bounds take it to be "
+                f"{format_power(max(assumed))}, 1.5 times the most that was read.",
+                value=max(assumed),
+            )
