@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from energyprof.record.model import Flag, LedgerRow, Provenance, Quantity, Report, RunStatus
-from energyprof.units import format_energy, joules_to_kwh
+from energyprof.units import format_count, format_energy, joules_to_kwh
 
 __all__ = [
     "DASH",
@@ -16,6 +16,7 @@ __all__ = [
     "STATUS_MEANING",
     "SUM_TOLERANCE",
     "bounds_text",
+    "counted",
     "domain_word",
     "flag_for",
     "half_width",
@@ -27,6 +28,7 @@ __all__ = [
     "printable",
     "quantity_text",
     "range_text",
+    "reason_for",
     "setting_text",
     "worst_source",
 ]
@@ -76,7 +78,7 @@ def range_text(quantity: Quantity, render: Callable[[float], str] = format_energ
     """Render the bounds briefly: ``1.82 to 1.85 kJ``; empty where there are none or rounding hides them."""
     if quantity.low is None or quantity.high is None:
         return ""
-    low, high = render(quantity.low), render(quantity.high)
+    low, high = (render(bound).replace("-", "−") for bound in (quantity.low, quantity.high))
     if low == high:
         return ""
     same_unit = low.rpartition(" ")[2] == high.rpartition(" ")[2]
@@ -128,6 +130,19 @@ def domain_word(domain: str) -> str:
     kind, _, number = domain.partition(":")
     known = {"gpu": "GPU", "cpu": "CPU", "dram": "DRAM", "host": "Host"}
     return f"{known.get(kind, kind)} {number}".strip()
+
+
+def counted(count: float, noun: str) -> str:
+    """Render a count with its noun: ``1 step``, ``1,797 steps``."""
+    return f"{format_count(count)} {noun if count == 1 else noun + 's'}"
+
+
+def reason_for(report: Report, field: str, otherwise: str) -> str:
+    """Say why a field is missing, without naming the field: what its flag says after "is not known:"."""
+    flag = flag_for(report, field)
+    if flag is None:
+        return otherwise
+    return flag.message.rpartition("is not known: ")[2].rstrip(".")
 
 
 def flag_for(report: Report, field: str) -> Flag | None:

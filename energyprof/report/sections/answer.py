@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from energyprof.record.model import Provenance, Quantity, Report
-from energyprof.report.words import flag_for, half_width, kwh_text, percent, quantity_text, range_text
+from energyprof.report.words import half_width, kwh_text, percent, quantity_text, range_text
 from energyprof.units import (
     format_bytes,
     format_count,
@@ -55,22 +55,29 @@ def lead_of(report: Report) -> str:
     """Say in one or two plain sentences what ran and what it took."""
     work = report.workload
     what = f"{work.algo or 'A loop'} on {work.dataset}" if work.dataset else (work.algo or "This run")
-    parts = [f"{what} ran for {format_duration(report.totals.duration_s)}"]
-    if report.totals.steps:
-        parts.append(f"{format_count(report.totals.steps)} steps")
-    text = ", ".join(parts)
-    energy = report.totals.energy_j
+    totals, lasted = report.totals, format_duration(report.totals.duration_s)
+    text = (
+        f"{what} ran {counted(totals.steps, 'step')} in {lasted}"
+        if totals.steps
+        else f"{what} ran for {lasted}"
+    )
+    energy = totals.energy_j
     if energy.value is None:
-        return f"{text}. Its energy is not known: {_why(report, 'totals.energy_j', 'no sensor gave joules')}"
-    text += f" and took {format_energy(energy.value)}"
-    reached = report.quality.test_accuracy
-    name = "test"
-    if reached is None:
-        reached, name = report.quality.validation_accuracy, "validation"
-    end = f", reaching {percent(reached)} {name} accuracy." if reached is not None else "."
+        why = reason_for(report, "totals.energy_j", "no sensor gave joules")
+        return f"{text}{_reached(report)}. Its energy is not known: {why}."
+    text += f" and took {format_energy(energy.value)}{_reached(report)}."
     if energy.source is Provenance.ESTIMATED:
-        end += " The joules are a model's estimate, not a measurement."
-    return text + end
+        text += " The joules are a model's estimate, not a measurement."
+    return text
+
+
+def _reached(report: Report) -> str:
+    quality = report.quality
+    if quality.test_accuracy is not None:
+        return f", reaching {percent(quality.test_accuracy)} test accuracy"
+    if quality.validation_accuracy is not None:
+        return f", reaching {percent(quality.validation_accuracy)} validation accuracy"
+    return ""
 
 
 def _energy(report: Report) -> Answer:
@@ -84,7 +91,7 @@ def _energy(report: Report) -> Answer:
     return Answer(
         title="Energy",
         figure=_split(quantity_text(energy)) if energy.value is not None else None,
-        absent=_why(report, "totals.energy_j", "not known"),
+        absent=reason_for(report, "totals.energy_j", "not known"),
         notes=tuple(note for note in notes if note),
         source=energy.source,
         span=_span(energy),
@@ -96,11 +103,11 @@ def _per_sample(report: Report) -> Answer:
     samples = report.totals.samples
     notes = [_bounds_note(quantity)]
     if samples is not None:
-        notes.append(f"over {format_count(samples)} training samples")
+        notes.append(f"over {counted(samples, 'training sample')}")
     return Answer(
         title="Energy a sample",
         figure=_split(quantity_text(quantity)) if quantity.value is not None else None,
-        absent=_why(report, "totals.energy_per_sample_j", "samples were not counted"),
+        absent=reason_for(report, "totals.energy_per_sample_j", "samples were not counted"),
         notes=tuple(note for note in notes if note),
         source=quantity.source if quantity.value is not None else None,
     )
@@ -146,7 +153,7 @@ def _at(index: int, end_s: float) -> str:
 
 def _duration(report: Report) -> Answer:
     totals = report.totals
-    notes = [f"{format_count(totals.steps)} steps"]
+    notes = [counted(totals.steps, "step")]
     if totals.steps and report.steps.duration_s.p50 is not None:
         notes[0] += f", median {format_duration(report.steps.duration_s.p50)}"
     if totals.samples and totals.duration_s:
@@ -168,7 +175,7 @@ def _memory(report: Report) -> Answer:
 def _carbon(report: Report) -> Answer:
     mass, carbon = report.totals.co2e_kg, report.carbon
     if mass is None:
-        return Answer(title="CO₂e", figure=None, absent=_why(report, "totals.co2e_kg", "not known"))
+        return Answer(title="CO₂e", figure=None, absent=reason_for(report, "totals.co2e_kg", "not known"))
     notes = []
     if carbon.intensity_g_per_kwh is not None:
         notes.append(f"at {carbon.intensity_g_per_kwh:.0f} g/kWh")
@@ -211,8 +218,3 @@ def _span(quantity: Quantity) -> tuple[float, float, float] | None:
     return tuple(
         round(100 * v / full, 2) for v in (quantity.low, quantity.high - quantity.low, quantity.value)
     )  # type: ignore[return-value]
-
-
-def _why(report: Report, field: str, otherwise: str) -> str:
-    flag = flag_for(report, field)
-    return flag.message if flag is not None else otherwise

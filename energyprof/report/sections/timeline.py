@@ -59,13 +59,7 @@ def drawing(panel: Panel) -> Markup:
     held = [bucket(s.t, s.value, _DRAWN) for s in panel.series]
     x = axis([float(v) for b in held for v in (b.position[0], b.position[-1])], "time", "s")
     values = [float(v) for b in held for v in (*b.low, *b.high)]
-    y = axis(
-        values,
-        panel.title,
-        panel.unit,
-        zero=panel.key in ("power", "memory", "utilisation", "clocks", "steps"),
-        count=4,
-    )
+    y = axis(values, panel.title, panel.unit, zero=panel.key in _FROM_ZERO, count=4)
     marks: list[Markup] = []
     for index, b in enumerate(held):
         if b.size > 1:
