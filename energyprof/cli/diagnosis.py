@@ -161,4 +161,4 @@ def _power_w(rows: Any, channel: str, kind: str) -> float | None:
     values, times = values[1:], times[1:]  # when the first value came about is not known
     if values.size < 2:
         return None
-    return float(values[-1] - values[0]) / ((times[-1] - times[0]) / 1e9)
+    return float((values[-1] - values[0]) / (times[-1] - times[0]) * 1e9)

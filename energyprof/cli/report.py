@@ -47,6 +47,6 @@ def build(run: RunArgument = "last", out: OutOption = Path("reports")) -> None:
 @app.command("index", epilog="Example:  energyprof report index --out reports")
 def index(out: OutOption = Path("reports")) -> None:
     """Rebuild the index of all runs in a folder; files that cannot be read are listed with the reason."""
-    from energyprof.report.build import write_index
+    from energyprof.report.folder import write_index
 
     typer.echo(str(write_index(out)))

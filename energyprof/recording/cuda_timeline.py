@@ -62,10 +62,11 @@ class CudaEventClock:
     def __init__(self, device: int | None = None) -> None:
         import torch
 
-        self._event = torch.cuda.Event
-        self._device = torch.cuda.current_device() if device is None else device
-        self._aside = torch.cuda.Stream(device=self._device)
-        self._current_stream = torch.cuda.current_stream
+        cuda: Any = torch.cuda  # torch leaves its streams and events without types
+        self._event = cuda.Event
+        self._device = cuda.current_device() if device is None else device
+        self._aside = cuda.Stream(device=self._device)
+        self._current_stream = cuda.current_stream
 
     def new_event(self) -> Any:
         """Return a timing event."""

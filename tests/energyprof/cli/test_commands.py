@@ -56,6 +56,18 @@ def test_the_page_of_a_run_is_found_and_built_again(two_runs: Path, capsys: Capt
     assert page.read_bytes() == before
 
 
+def test_the_index_lists_runs_and_what_cannot_be_read(two_runs: Path, capsys: Capture) -> None:
+    broken = two_runs / "20200101-000000-broken-0000"
+    broken.mkdir()
+    (broken / "report.json").write_text("{")
+    assert main(["report", "index", "--out", str(two_runs)]) == 0
+    page = Path(capsys.readouterr().out.strip()).read_text()
+    assert all(run in page for run in ids(two_runs))
+    assert "is not whole JSON" in page
+    (broken / "report.json").unlink()
+    broken.rmdir()
+
+
 def test_a_truncated_report_is_one_line(two_runs: Path, tmp_path: Path, capsys: Capture) -> None:
     report = tmp_path / "report.json"
     report.write_text((list_runs(two_runs)[0] / "report.json").read_text()[:500])
