@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from energyprof.errors import UsageError
@@ -22,6 +24,8 @@ from learners.data.seed import derived_seed
 __all__ = ["InputScale", "ResidentData", "TrainingBatches"]
 
 InputScale = Literal["normalised", "unit"]
+
+_PLACED_AT_A_TIME: Final = 256  # images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,24 +42,35 @@ class ResidentData:
 
     @classmethod
     def place(
-        cls, images: Images, labels: Labels, dataset: Dataset, scale: InputScale, device: torch.device | str
+        cls,
+        dataset: Dataset,
+        images: Images,
+        labels: Labels,
+        chosen: NDArray[np.int64],
+        scale: InputScale,
+        device: torch.device | str,
     ) -> ResidentData:
         """Bring images to the device, as bytes, and scale them there, once.
 
+        It is done a few at a time, so that no second copy of the data is ever in memory.
+
         Args:
-            images: (N, C, H, W) of the data set.
-            labels: (N,).
             dataset: tells the scale: white, and mean and standard deviation by channel.
+            images: (M, C, H, W) of the data set.
+            labels: (M,).
+            chosen: (N,) which of them, in order.
             scale: ``"unit"`` for pixels in [0, 1], ``"normalised"`` for zero mean, unit variance by channel.
             device: where to.
         """
-        x = torch.empty(images.shape, device=device)
-        x.copy_(torch.tensor(images))
-        x.div_(dataset.white)
-        if scale == "normalised":
-            mean, std = (torch.tensor(v, device=device)[:, None, None] for v in (dataset.mean, dataset.std))
-            x.sub_(mean).div_(std)
-        return cls(x=x, y=torch.tensor(labels, device=device).long())
+        x = torch.empty((len(chosen), *images.shape[1:]), device=device)
+        mean, std = (torch.tensor(v, device=device)[:, None, None] for v in (dataset.mean, dataset.std))
+        for start in range(0, len(chosen), _PLACED_AT_A_TIME):
+            piece = x[start : start + _PLACED_AT_A_TIME]
+            piece.copy_(torch.from_numpy(images[chosen[start : start + _PLACED_AT_A_TIME]]))
+            piece.div_(dataset.white)
+            if scale == "normalised":
+                piece.sub_(mean).div_(std)
+        return cls(x=x, y=torch.from_numpy(labels[chosen]).to(device).long())
 
     def __len__(self) -> int:
         return len(self.y)
@@ -100,12 +115,12 @@ class TrainingBatches:
         return len(self._data) // self.batch_size
 
     def one_pass(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of pass ``number``."""
+        """Yield the batches of pass ``number``; the order is drawn when the first one is asked for."""
         count = len(self) * self.batch_size
         generator = torch.Generator().manual_seed(derived_seed(self._seed, "order", number))
         order = torch.randperm(len(self._data), generator=generator)[:count]
         batches = map(self._batch, torch.split(order.to(self._data.x.device), self.batch_size))
-        return batches if self._augmentation is None else self._augmented(batches, number)
+        yield from batches if self._augmentation is None else self._augmented(batches, number)
 
     def _batch(self, index: Tensor) -> Batch:
         x = self._rows.index_select(0, index)  # rows of two dimensions are copied fastest

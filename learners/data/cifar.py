@@ -62,7 +62,7 @@ def read_members(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
 
 def decode_cifar(
     where: Path,
-    contents: Mapping[str, bytes],
+    contents: dict[str, bytes],
     digests: Mapping[str, str],
     shape: tuple[int, int, int],
     test: str,
@@ -71,7 +71,7 @@ def decode_cifar(
 
     Args:
         where: folder or archive, for messages.
-        contents: name of a batch -> its bytes.
+        contents: name of a batch -> its bytes; each is let go of once it is decoded.
         digests: name of a batch -> published MD5; the order is that of the training images.
         shape: (C, H, W).
         test: the name of the test batch.
@@ -85,8 +85,9 @@ def decode_cifar(
     parts: dict[str, tuple[Images, Labels]] = {}
     for name, md5 in digests.items():
         title = f"{where}: {name}"
-        check_md5(title, contents[name], md5)
-        parts[name] = _decode(title, contents[name], shape)
+        content = contents.pop(name)
+        check_md5(title, content, md5)
+        parts[name] = _decode(title, content, shape)
     test_x, test_y = parts.pop(test)
     images, labels = zip(*parts.values(), strict=True)
     return np.concatenate(images), np.concatenate(labels), test_x, test_y

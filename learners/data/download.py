@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -53,10 +54,11 @@ def fetch(
             f"the cache folder {folder} cannot be made ({error.strerror}): "
             f"name another one in {CACHE_VARIABLE}"
         ) from error
-    return {
-        name: _fetch_one(missing, name, md5, publication.addresses, folder, progress)
-        for name, md5 in publication.downloads.items()
-    }
+    with _silent_pooch():
+        return {
+            name: _fetch_one(missing, name, md5, publication.addresses, folder, progress)
+            for name, md5 in publication.downloads.items()
+        }
 
 
 def _fetch_one(
@@ -64,7 +66,6 @@ def _fetch_one(
 ) -> Path:
     import pooch
 
-    pooch.get_logger().setLevel(logging.WARNING)  # the caller shows progress in its own way
     hosts = ", ".join(dict.fromkeys(urlsplit(address).netloc for address in addresses))
     problem: Exception | None = None
     for address in addresses:
@@ -105,6 +106,20 @@ class _Bar:
 
     def close(self) -> None:
         """End."""
+
+
+@contextmanager
+def _silent_pooch() -> Iterator[None]:
+    """Keep pooch from printing: the caller shows progress in its own way."""
+    import pooch
+
+    logger = pooch.get_logger()
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _cause(error: BaseException | None) -> str:

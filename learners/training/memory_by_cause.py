@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -16,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 from learners.base import Batch, Learner
 from learners.training.stage_plan import LONGEST_WARM_UP, untrained_copy
 
-__all__ = ["LiveBytes", "StageMemory", "gradient_bytes", "measure_memory"]
+__all__ = ["LiveBytes", "StageMemory", "measure_memory"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,48 +95,49 @@ class LiveBytes(TorchDispatchMode):
             if (key := _key(tensor)) not in known:
                 storage = tensor.untyped_storage()
                 self._live[key] = StorageWeakRef(storage), storage.nbytes()  # type: ignore[no-untyped-call]
-        if (alive := self.alive_bytes()) > self.peak_bytes:
-            self.peak_bytes, self.gradient_bytes = alive, gradient_bytes(self._parameters)
+        if (alive := sum(self.alive().values())) > self.peak_bytes:
+            self.peak_bytes, self.gradient_bytes = alive, _bytes(_gradients(self._parameters))
         return result
 
-    def alive_bytes(self) -> int:
-        """Return the bytes alive now."""
+    def alive(self) -> dict[int, int]:
+        """Return the storages alive now, with their bytes."""
         self._live = {key: held for key, held in self._live.items() if not held[0].expired()}  # type: ignore[no-untyped-call]
-        return sum(size for _, size in self._live.values())
+        return {key: size for key, (_, size) in self._live.items()}
 
     def forget_peak(self) -> None:
         """Begin to look for the peak anew."""
         self.peak_bytes = self.gradient_bytes = 0
 
 
-def gradient_bytes(parameters: Iterable[nn.Parameter]) -> int:
-    """Return the bytes of the gradients that are there now."""
-    return _bytes(parameter.grad for parameter in parameters if parameter.grad is not None)
-
-
 def _by_cause(stage: str, learner: Learner, batch: Batch, live: LiveBytes) -> StageMemory:
     """Divide the peak of a step: what is alive after it too was kept, the rest was the step's own."""
-    states = (opt.state.values() for opt in _optimizers(vars(learner)))
-    optimizer_state = _bytes(t for state in chain.from_iterable(states) for t in _tensors(state))
-    kept = live.alive_bytes() - gradient_bytes(learner.parameters()) - optimizer_state
+    state = [tensor for module in learner.modules() for tensor in _optimizer_tensors(vars(module))]
+    state_keys, gradient_keys = set(map(_key, state)), set(map(_key, _gradients(learner.parameters())))
+    alive = live.alive()
+    moments = sum(size for key, size in alive.items() if key in state_keys)
+    kept = sum(size for key, size in alive.items() if key not in state_keys | gradient_keys)
     return StageMemory(
         stage=stage,
         parameters=_bytes(learner.parameters()),
         gradients=live.gradient_bytes,
-        optimizer_state=optimizer_state,
-        activations=max(0, live.peak_bytes - live.gradient_bytes - optimizer_state - kept),
-        other=max(0, kept) + _bytes(learner.buffers()) + _bytes(batch),
+        optimizer_state=_bytes(state),
+        activations=max(0, live.peak_bytes - live.gradient_bytes - moments - kept),
+        other=kept + _bytes(learner.buffers()) + _bytes(batch),
     )
 
 
-def _optimizers(value: Any) -> Iterator[torch.optim.Optimizer]:
-    """Find the optimizers among attributes, also in lists, tuples and dictionaries."""
-    if isinstance(value, torch.optim.Optimizer):
-        yield value
-    elif isinstance(value, dict):
-        yield from chain.from_iterable(map(_optimizers, value.values()))
+def _gradients(parameters: Iterable[nn.Parameter]) -> Iterator[Tensor]:
+    return (parameter.grad for parameter in parameters if parameter.grad is not None)
+
+
+def _optimizer_tensors(value: Any) -> Iterator[Tensor]:
+    """Find the state of optimizers, ours and torch's, among attributes, lists, tuples and dictionaries."""
+    if isinstance(value, dict):
+        yield from chain.from_iterable(map(_optimizer_tensors, value.values()))
     elif isinstance(value, list | tuple):
-        yield from chain.from_iterable(map(_optimizers, value))
+        yield from chain.from_iterable(map(_optimizer_tensors, value))
+    elif hasattr(value, "step") and hasattr(value, "state_dict") and not isinstance(value, nn.Module):
+        yield from _tensors(value.state_dict())
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:

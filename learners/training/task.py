@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -93,13 +94,13 @@ class ImageTask:
         self.augmented = dataset.augmented if augment is None else augment
         chosen = split(len(dataset.train_y), dataset.validation_size, data_seed)
         images = {
-            "train": (dataset.train_x[chosen.train], dataset.train_y[chosen.train]),
-            "validation": (dataset.train_x[chosen.validation], dataset.train_y[chosen.validation]),
-            "test": (dataset.test_x, dataset.test_y),
+            "train": (dataset.train_x, dataset.train_y, chosen.train),
+            "validation": (dataset.train_x, dataset.train_y, chosen.validation),
+            "test": (dataset.test_x, dataset.test_y, np.arange(len(dataset.test_y))),
         }
         scale = cast(InputScale, input_scale)
         self._parts = {
-            part: ResidentData.place(x, y, dataset, scale, device) for part, (x, y) in images.items()
+            part: ResidentData.place(dataset, *some, scale, device) for part, some in images.items()
         }
         train = self._parts["train"]
         check_data(train.x, train.y, self.spec)

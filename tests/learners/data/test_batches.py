@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from energyprof.errors import UsageError
 from learners.data.augmentation import CropAndFlip
-from learners.data.batches import ResidentData, TrainingBatches
+from learners.data.batches import InputScale, ResidentData, TrainingBatches
 from learners.data.datasets import load
 from learners.data.seed import derived_seed
+
+SCALES: tuple[InputScale, ...] = ("normalised", "unit")
 
 
 def numbered(count: int, shape: tuple[int, int, int] = (1, 2, 2)) -> ResidentData:
@@ -75,18 +77,29 @@ def test_chunks_cover_everything_in_order_without_a_copy() -> None:
 
 def test_normalised_inputs_have_zero_mean_and_unit_variance_and_unit_ones_lie_in_0_1() -> None:
     digits = load("digits")
-    normalised = ResidentData.place(digits.train_x, digits.train_y, digits, "normalised", "cpu")
-    unit = ResidentData.place(digits.train_x, digits.train_y, digits, "unit", "cpu")
+    everything = np.arange(len(digits.train_y))
+    normalised, unit = (
+        ResidentData.place(digits, digits.train_x, digits.train_y, everything, scale, "cpu")
+        for scale in SCALES
+    )
     assert abs(float(normalised.x.mean())) < 1e-5
     assert abs(float(normalised.x.std(correction=0)) - 1) < 1e-5
     assert (float(unit.x.min()), float(unit.x.max())) == (0.0, 1.0)
     np.testing.assert_array_equal((unit.x * 16).round().byte().numpy(), digits.train_x)
 
 
+def test_only_the_chosen_images_are_placed_in_their_order() -> None:
+    digits = load("digits")
+    chosen = np.array([700, 3, 12])
+    placed = ResidentData.place(digits, digits.train_x, digits.train_y, chosen, "unit", "cpu")
+    np.testing.assert_array_equal((placed.x * 16).byte().numpy(), digits.train_x[chosen])
+    assert placed.y.tolist() == digits.train_y[chosen].tolist()
+
+
 def test_scaling_leaves_the_published_bytes_alone() -> None:
     digits = load("digits")
     before = digits.train_x.copy()
-    ResidentData.place(digits.train_x, digits.train_y, digits, "normalised", "cpu")
+    ResidentData.place(digits, digits.train_x, digits.train_y, np.arange(9), "normalised", "cpu")
     np.testing.assert_array_equal(digits.train_x, before)
 
 
