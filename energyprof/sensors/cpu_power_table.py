@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -65,6 +64,8 @@ def power_table() -> Mapping[str, float]:
 
 
 def _source() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # 40 ms to import
+
     try:
         return f"CodeCarbon {version('codecarbon')}"
     except PackageNotFoundError:

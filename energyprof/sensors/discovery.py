@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energyprof.clock import Clock, SystemClock
-from energyprof.errors import SensorError, SensorUnavailable
+from energyprof.errors import RecordError, SensorError, SensorUnavailable
 from energyprof.record.model import GpuInfo
 from energyprof.sensors.base import Sensor
+from energyprof.sensors.calibration import Calibration, load_calibration, other_drivers
 from energyprof.sensors.cpu_model import CpuModel
 from energyprof.sensors.cuda_devices import torch_uuids, visible_devices
 from energyprof.sensors.memory import HostMemory
@@ -45,6 +46,7 @@ def discover(
     *,
     environment: Mapping[str, str] | None = None,
     powercap: Path = POWERCAP,
+    calibrations: Path | None = None,
 ) -> Discovery:
     """Find every sensor of this machine that this program may read. Never raises, never imports torch.
 
@@ -52,10 +54,11 @@ def discover(
         clock: the one clock, or None for the machine's own.
         environment: the variables that choose devices, or None for this process's.
         powercap: the root of the kernel's powercap tree.
+        calibrations: where calibrations are kept, or None for this user's own folder.
     """
     clock = clock or SystemClock()
     environment = os.environ if environment is None else environment
-    search = _Search(clock)
+    search = _Search(clock, calibrations)
     search.gpus_of(environment)
     search.cpu_of(powercap)
     search.memory()
@@ -65,8 +68,8 @@ def discover(
 class _Search:
     """What was found so far."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, calibrations: Path | None) -> None:
+        self._clock, self._calibrations = clock, calibrations
         self.sensors: list[Sensor] = []
         self.gpus: list[GpuInfo] = []
         self.problems: list[str] = []
@@ -123,10 +126,26 @@ class _Search:
             "full load"
         )
 
+    def _calibration_of(self, device: NvmlDevice, domain: str) -> Calibration | None:
+        """Return what was found out about a card under its present driver, or None."""
+        driver = device.driver or "unknown"
+        try:
+            known = load_calibration(device.uuid, driver, self._calibrations)
+        except RecordError as error:
+            self.problems.append(str(error))
+            return None
+        if known is None and (others := other_drivers(device.uuid, driver, self._calibrations)):
+            self.problems.append(
+                f"{domain} ({device.name}) was calibrated under driver {', '.join(others)}, not under "
+                f"{driver}: calibrate it anew with `energyprof calibrate`"
+            )
+        return known
+
     def _add_gpu(self, library: NvmlLibrary, device: NvmlDevice, domain: str) -> None:
         self.gpus.append(device.info(domain))
         try:
-            self.sensors.append(NvmlSensor(library, device, domain, self._clock))
+            known = self._calibration_of(device, domain)
+            self.sensors.append(NvmlSensor(library, device, domain, self._clock, known))
         except SensorError as error:
             self.problems.append(f"{domain} ({device.name}): {error}: its energy is missing")
         with suppress(SensorError):  # its state is good to have, and its lack is no lack of energy

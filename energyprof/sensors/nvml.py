@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from energyprof.clock import Clock
 from energyprof.errors import SensorError
 from energyprof.record.model import Provenance, SensorInfo
 from energyprof.record.trace import ChannelKind
+from energyprof.sensors.architectures import PowerSensorTraits
 from energyprof.sensors.base import ChannelSpec, Reading
+from energyprof.sensors.calibration import Calibration
 from energyprof.sensors.energy_counter import EnergyCounter
 from energyprof.sensors.nvml_device import NvmlDevice
 from energyprof.sensors.nvml_history import PowerHistory
@@ -31,7 +34,14 @@ _LIMIT_MARGIN: Final = 1.2  # how far above its limit a card is taken to go at m
 class NvmlSensor:
     """Reads counter, instant power and 1 s average of one device, in one call where the driver can."""
 
-    def __init__(self, library: NvmlLibrary, device: NvmlDevice, domain: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        library: NvmlLibrary,
+        device: NvmlDevice,
+        domain: str,
+        clock: Clock,
+        calibration: Calibration | None = None,
+    ) -> None:
         """Find out what the device answers; holds ``library`` until closed.
 
         Args:
@@ -39,11 +49,14 @@ class NvmlSensor:
             device: the device.
             domain: what to call it: ``"gpu:0"``.
             clock: the one clock.
+            calibration: what was found out about this card, or None for its architecture's nominal figures.
 
         Raises:
             SensorUnavailable: neither energy nor power can be read.
             SensorLost: the GPU is gone.
         """
+        if calibration is not None:
+            device = replace(device, traits=_calibrated(device.traits, calibration))
         self._readout = find_readout(library, device.handle, usage_is_average=device.traits.usage_is_average)
         self._library: NvmlLibrary | None = library.share()
         self._device, self._clock, self._domain = device, clock, domain
@@ -59,7 +72,7 @@ class NvmlSensor:
             ChannelSpec(name=name, domain=domain, kind=kind, unit=_NAMES[kind][1])
             for kind, name in self._channel.items()
         )
-        self.info = _describe(device, domain, self._readout)
+        self.info = _describe(device, domain, self._readout, calibration)
 
     def read(self) -> Sequence[Reading]:
         """Read everything that the device gives.
@@ -132,7 +145,19 @@ class NvmlSensor:
         self._stale = False
 
 
-def _describe(device: NvmlDevice, domain: str, readout: Readout) -> SensorInfo:
+def _calibrated(traits: PowerSensorTraits, calibration: Calibration) -> PowerSensorTraits:
+    """Return an architecture's nominal figures with those of the card in their place."""
+    refresh_s, window_s = calibration.refresh_s, calibration.power_window_s
+    return replace(
+        traits,
+        refresh_ns=traits.refresh_ns if refresh_s is None else round(refresh_s * 1e9),
+        window_ns=traits.window_ns if window_s is None else round(window_s * 1e9),
+    )
+
+
+def _describe(
+    device: NvmlDevice, domain: str, readout: Readout, calibration: Calibration | None
+) -> SensorInfo:
     kinds = {measurand.kind for measurand in readout.measurands}
     traits = device.traits
     window_ns = traits.window_ns if ChannelKind.POWER_INSTANT in kinds else 1_000_000_000
@@ -140,11 +165,13 @@ def _describe(device: NvmlDevice, domain: str, readout: Readout) -> SensorInfo:
         name=f"nvml:{domain}",
         domains=(domain,),
         source=Provenance.COUNTER if ChannelKind.ENERGY in kinds else Provenance.SAMPLED,
-        semantics=" ".join(_sentences(device, readout)),
+        semantics=" ".join(_sentences(device, readout, calibration)),
         refresh_s=traits.refresh_ns / 1e9,
         window_s=None if window_ns is None else window_ns / 1e9,
-        power_floor_w=0.0,
+        power_floor_w=0.0 if calibration is None else calibration.power_floor_w or 0.0,
         power_ceiling_w=_ceiling_w(device),
+        lag_s=None if calibration is None else calibration.lag_s,
+        calibration=None if calibration is None else calibration.id,
     )
 
 
@@ -152,7 +179,7 @@ def _ceiling_w(device: NvmlDevice) -> float | None:
     return None if device.power_limit_w is None else _LIMIT_MARGIN * device.power_limit_w
 
 
-def _sentences(device: NvmlDevice, readout: Readout) -> list[str]:
+def _sentences(device: NvmlDevice, readout: Readout, calibration: Calibration | None) -> list[str]:
     """Say in plain words what this device's readings mean."""
     traits = device.traits
     kinds = {measurand.kind: measurand for measurand in readout.measurands}
@@ -166,6 +193,14 @@ def _sentences(device: NvmlDevice, readout: Readout) -> list[str]:
         sentences.append(_window_sentence(device, every))
     if ChannelKind.POWER_AVERAGE in kinds:
         sentences.append(f"Average power covers the last 1 s, renewed {every}.")
+    if calibration is not None:
+        if calibration.partial_counter and calibration.counter_window_s is not None:
+            seen_ms = 1e3 * calibration.counter_window_s
+            sentences.append(
+                f"The counter adds up only {seen_ms:.0f} ms of each refresh: the energy of a load that "
+                "changes in step with it can be wrong."
+            )
+        sentences.append(f"Calibrated on this card ({calibration.created_at[:10]}).")
     if device.mig:
         sentences.append("The card is partitioned (MIG): its sensors cover all its instances together.")
     return sentences
