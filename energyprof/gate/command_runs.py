@@ -16,7 +16,7 @@ from typing import Final
 from energyprof.errors import UsageError
 from energyprof.gate.interleaving import Turn
 from energyprof.gate.observation import GateRun, load_run
-from energyprof.record.store import REPORT_JSON, list_runs
+from energyprof.record.run_lookup import REPORT_JSON, list_runs
 
 __all__ = ["CommandSide", "CommandTurns", "worktree"]
 

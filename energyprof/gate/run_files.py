@@ -8,7 +8,7 @@ from typing import Final
 
 from energyprof.errors import RecordError, RunNotFound, UsageError
 from energyprof.gate.observation import GateRun, load_run
-from energyprof.record.store import REPORT_JSON, find_run, list_runs
+from energyprof.record.run_lookup import REPORT_JSON, find_run, list_runs
 
 __all__ = ["load_runs", "run_folders"]
 

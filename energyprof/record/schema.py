@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from energyprof.errors import OutputError, RecordError
+from energyprof.record.decoding import decode
 from energyprof.record.model import SCHEMA, Report
 
 if TYPE_CHECKING:
@@ -57,8 +58,6 @@ def parse_report(text: str, origin: str = "report") -> Report:
     Raises:
         RecordError: it is truncated, foreign, of a newer schema, or a field has an impossible value.
     """
-    from pydantic import ValidationError
-
     data = _load(text, origin)
     if not isinstance(data, dict) or not str(data.get("schema", "")).startswith("energyprof.report/"):
         raise RecordError(f"{origin} is no energyprof report: it has no schema '{SCHEMA}'")
@@ -67,14 +66,15 @@ def parse_report(text: str, origin: str = "report") -> Report:
             f"{origin} has schema '{data['schema']}', this energyprof reads '{SCHEMA}': "
             "read it with the energyprof that wrote it, or upgrade"
         )
-    try:
-        return _adapter().validate_python(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the document"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        seen = repr(first.get("input"))[:80]
-        raise RecordError(f"{origin}: {where}: {first['msg']}, seen {seen}{more}") from error
+    report, misfits = decode(Report, data)
+    if report is not None:
+        return report
+    where = ".".join(map(str, misfits[0].path)) or "the document"
+    more = f" (and {len(misfits) - 1} more)" if len(misfits) > 1 else ""
+    if misfits[0].kind == "missing":
+        raise RecordError(f"{origin}: {where} is missing{more}")
+    seen = repr(misfits[0].seen)[:80]
+    raise RecordError(f"{origin}: {where} should be {misfits[0].expected}, seen {seen}{more}")
 
 
 def read_report(path: str | Path) -> Report:
@@ -140,6 +140,8 @@ def _load(text: str, origin: str) -> Any:
             f"{origin} is not whole JSON: {error.msg} at line {error.lineno}; "
             "rebuild it from its trace with 'energyprof report build'"
         ) from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise RecordError(f"{origin} holds a number that no figure can be: {error}") from error
     except RecursionError as error:
         raise RecordError(f"{origin} is nested too deeply to be a report") from error
 
