@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from energyprof.record.model import Provenance, Quantity, Report
-from energyprof.report.words import half_width, kwh_text, percent, quantity_text, range_text
+from energyprof.report.words import (
+    counted,
+    half_width,
+    kwh_text,
+    percent,
+    quantity_text,
+    range_text,
+    reason_for,
+)
 from energyprof.units import (
     format_bytes,
     format_count,
