@@ -9,6 +9,7 @@ import typer
 from energyprof.cli import (
     ab,
     baseline,
+    calibrate,
     check,
     compare,
     doctor,
@@ -62,5 +63,6 @@ app.add_typer(baseline.app, name="baseline")
 app.command("plan", epilog=plan.EXAMPLE)(plan.plan)
 app.add_typer(report.app, name="report")
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.command("calibrate", epilog=calibrate.EXAMPLE)(calibrate.calibrate)
 app.add_typer(listing.app, name="list")
 app.command("schema", epilog=schema.EXAMPLE)(schema.schema)

@@ -1,0 +1,152 @@
+"""Calibration of this machine's GPUs, with a load through torch where it has CUDA."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from energyprof.clock import SystemClock
+from energyprof.errors import DeviceError
+from energyprof.record.environment import shorten_home
+from energyprof.sensors.calibration import Calibration, save_calibration
+from energyprof.units import format_duration, format_power
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from energyprof.record.model import GpuInfo
+
+__all__ = ["Calibrated", "ProductLoad", "calibrate_gpus", "render_calibration"]
+
+_SIZE: Final = 4096  # large enough that every multiprocessor is busy, over in a fraction of a millisecond
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrated:
+    """A GPU with its fresh calibration and where that is kept."""
+
+    gpu: GpuInfo
+    calibration: Calibration
+    path: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        return {"domain": self.gpu.domain, "name": self.gpu.name, **asdict(self.calibration)}
+
+
+class ProductLoad:
+    """Keeps a GPU busy for a while with matrix products; returns as soon as they are queued.
+
+    Args:
+        uuid: of the GPU.
+
+    Raises:
+        DeviceError: torch has no CUDA here, or does not see this GPU.
+    """
+
+    def __init__(self, uuid: str) -> None:
+        import torch
+
+        wanted = uuid.removeprefix("GPU-")
+        devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+        seen = [k for k in devices if str(torch.cuda.get_device_properties(k).uuid) == wanted]
+        if not seen:
+            raise DeviceError(f"torch cannot put a load on GPU {uuid}: calibrate with --idle-only")
+        device = torch.device("cuda", seen[0])
+        self._product: Callable[..., object] = torch.matmul
+        self._left = torch.randn(_SIZE, _SIZE, device=device, dtype=torch.bfloat16)
+        self._right, self._out = torch.randn_like(self._left), torch.empty_like(self._left)
+        self._seconds_each = self._time_one(torch.cuda, device)
+
+    def __call__(self, seconds: float) -> None:
+        """Queue work for so many seconds."""
+        for _ in range(max(1, round(seconds / self._seconds_each))):
+            self._product(self._left, self._right, out=self._out)
+
+    def _time_one(self, cuda: Any, device: Any, count: int = 200) -> float:
+        begin, end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
+        with cuda.device(device):
+            for _ in range(2):  # the second time is warm
+                begin.record()
+                for _ in range(count):
+                    self._product(self._left, self._right, out=self._out)
+                end.record()
+                cuda.synchronize(device)
+        return float(begin.elapsed_time(end)) / 1e3 / count
+
+
+def calibrate_gpus(seconds: float, *, load: bool) -> list[Calibrated]:
+    """Calibrate every GPU that this process may use, one after another.
+
+    Args:
+        seconds: for each GPU.
+        load: whether to put a load on it; without one, windows and lags stay unknown.
+
+    Raises:
+        DeviceError: there is no GPU, or torch cannot put a load on it.
+        SensorUnavailable: hardly any reading succeeded.
+        OutputError: the calibration cannot be kept.
+    """
+    from energyprof.sensors.calibration_run import calibrate
+    from energyprof.sensors.discovery import discover
+
+    clock = SystemClock()
+    found = discover(clock)
+    if not found.gpus:
+        reason = next((p for p in found.problems if "NVIDIA" in p or "NVML" in p), "none was found")
+        raise DeviceError(f"no GPU to calibrate: {reason}")
+    sensors = {domain: s for s in found.sensors for domain in s.info.domains}
+    done = []
+    for gpu in found.gpus:
+        work = ProductLoad(gpu.uuid) if load else None
+        calibration = calibrate(sensors[gpu.domain], gpu, clock, seconds=seconds, load=work)
+        done.append(Calibrated(gpu=gpu, calibration=calibration, path=save_calibration(calibration)))
+    for sensor in found.sensors:
+        sensor.close()
+    return done
+
+
+def render_calibration(done: Calibrated) -> RenderableType:
+    """Render what was found out of one card."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    found = done.calibration
+    table = Table.grid(padding=(0, 2, 0, 0))
+    rows = (
+        ("counter moves every", _seconds(found.counter_refresh_s, found.counter_jitter_s)),
+        ("counter sums up", _seconds(found.counter_window_s)),
+        ("counter lags by", _seconds(found.counter_lag_s)),
+        ("power renewed every", _seconds(found.power_refresh_s, found.power_jitter_s)),
+        ("a power reading covers", _seconds(found.power_window_s)),
+        ("power lags by", _seconds(found.power_lag_s)),
+        ("average power covers", _seconds(found.average_window_s)),
+        ("integrated power over counter", _share(found.power_over_counter)),
+        ("idle power", _watts(found.idle_power_w, found.idle_noise_w)),
+        ("power under load", _watts(found.load_power_w)),
+    )
+    for title, value in rows:
+        table.add_row(title, value)
+    head = Text(f"{done.gpu.domain}: {done.gpu.name}, driver {found.driver}", style="bold")
+    notes = [Text(f"· {note}") for note in found.notes]
+    return Group(head, table, *notes, Text(f"kept in {shorten_home(str(done.path))}, used by later runs\n"))
+
+
+def _seconds(value: float | None, jitter: float | None = None) -> str:
+    if value is None:
+        return "not known"
+    return format_duration(value) + ("" if jitter is None else f" ± {format_duration(jitter)}")
+
+
+def _watts(value: float | None, noise: float | None = None) -> str:
+    if value is None:
+        return "not known"
+    return format_power(value) + ("" if noise is None else f" ± {format_power(noise)}")
+
+
+def _share(value: float | None) -> str:
+    return "not known" if value is None else f"{value:+.1%}"
