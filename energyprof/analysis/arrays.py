@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NS", "Bools", "Floats", "Ints", "Times", "seconds", "sum_by"]
+__all__ = ["NS", "Bools", "Floats", "Ints", "Times", "nanoseconds", "seconds", "sum_by"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,6 +20,11 @@ NS: Final = 1e-9  # seconds a nanosecond
 def seconds(time_ns: Times) -> Floats:
     """Return times in seconds since recording started; exact to a nanosecond for 100 days."""
     return np.multiply(time_ns, NS, dtype=np.float64)
+
+
+def nanoseconds(time_s: Floats) -> Times:
+    """Return times in whole nanoseconds: to look them up among integers without a copy of these as floats."""
+    return np.rint(np.divide(time_s, NS)).astype(np.int64)
 
 
 def sum_by(label: NDArray[np.integer[Any]], weights: Floats, count: int) -> Floats:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import add
 from typing import Final
 
 import numpy as np
 
-from energyprof.analysis.arrays import Floats
 from energyprof.analysis.domains import energy_curves, worst
 from energyprof.analysis.energy_curve import EnergyCurve, Figures
 from energyprof.analysis.modelled import ModelledEnergy, modelled_energy, modelled_windows, raw_energy
@@ -31,7 +28,7 @@ __all__ = [
     "window_quantity",
 ]
 
-CHUNK: Final = 1 << 20  # windows at a time: keeps the working memory of long runs small
+CHUNK: Final = 1 << 17  # windows at a time: they stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,23 +47,19 @@ class DomainAttribution:
     steps: Windows
     models: tuple[ModelledEnergy, ...]
 
-    def bounded_steps(self) -> Figures:
-        """Return the bounded energy of each step."""
-        return window_figures(self.curve, self.steps)
+    def step_figures(self, rows: slice) -> tuple[Figures, Figures]:
+        """Return the energy of some steps: bounded, and modelled with its 95 % interval inside the bounds.
 
-    def modelled_steps(self, bounded: Figures) -> Figures:
-        """Return the modelled energy of each step with its 95 % interval, which keeps inside the bounds.
-
-        Where there is no model it is the bounded figure.
+        Where there is no model the second is the first.
         """
+        steps = self.steps.part(rows)
+        bounded = window_figures(self.curve, steps)
         if not self.models:
-            return bounded
-        found = modelled_windows(self.models, self.steps)
-        return Figures(
-            value=found.value,
-            low=np.minimum(np.maximum(found.low, bounded.low), found.value),
-            high=np.maximum(np.minimum(found.high, bounded.high), found.value),
-        )
+            return bounded, bounded
+        found = modelled_windows(self.models, steps)
+        low = np.minimum(np.maximum(found.low, bounded.low), found.value)
+        high = np.maximum(np.minimum(found.high, bounded.high), found.value)
+        return bounded, Figures(value=found.value, low=low, high=high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +95,19 @@ def attribute(trace: Trace, sensors: Sequence[SensorInfo]) -> Attribution:
         sensors: what its channels mean.
     """
     segments = window_segments(trace)
+    steps = step_windows(segments)
     return Attribution(
         segments=segments,
-        steps=step_windows(segments),
+        steps=steps,
         domains={
-            name: None if curve is None else _domain(curve, domain_segments(segments, name))
+            name: None if curve is None else _domain(curve, segments, steps)
             for name, curve in energy_curves(trace, sensors).items()
         },
     )
 
 
-def _domain(curve: EnergyCurve, segments: Segments) -> DomainAttribution:
+def _domain(curve: EnergyCurve, host: Segments, steps: Windows) -> DomainAttribution:
+    segments = domain_segments(host, curve.domain)
     parts, models = [], []
     for part in curve.parts:
         powers = sensor_phase_powers(part, segments)
@@ -125,7 +120,7 @@ def _domain(curve: EnergyCurve, segments: Segments) -> DomainAttribution:
     return DomainAttribution(
         curve=replace(curve, parts=tuple(parts)),
         segments=segments,
-        steps=step_windows(segments),
+        steps=steps if segments is host else step_windows(segments),
         models=tuple(models) if len(models) == len(parts) else (),
     )
 
@@ -139,7 +134,11 @@ def window_figures(curve: EnergyCurve, windows: Windows) -> Figures:
     value, low, high = np.empty(count), np.empty(count), np.empty(count)
     for start in range(0, count, CHUNK):
         part = slice(start, start + CHUNK)
-        figures = curve.energy_between(windows.start_ns[part], windows.end_ns[part])
+        start_ns, end_ns = windows.start_ns[part], windows.end_ns[part]
+        if len(start_ns) > 1 and np.array_equal(start_ns[1:], end_ns[:-1]):
+            figures = curve.energy_of_intervals(np.append(start_ns, end_ns[-1]))
+        else:
+            figures = curve.energy_between(start_ns, end_ns)
         value[part], low[part], high[part] = figures.value, figures.low, figures.high
     return Figures(value=value, low=low, high=high)
 
@@ -171,14 +170,3 @@ def total_quantity(parts: Mapping[str, Quantity]) -> Quantity:
         sum(part.high or 0.0 for part in known),
         worst(part.source for part in known),
     )
-
-
-def total_figures(figures: Sequence[Figures]) -> Figures:
-    """Add up figures of one shape, at least one."""
-    return reduce(add, figures)
-
-
-def empty_figures(count: int) -> Figures:
-    """Return figures of which nothing is known: NaN."""
-    nothing: Floats = np.full(count, np.nan)
-    return Figures(value=nothing, low=nothing, high=nothing)

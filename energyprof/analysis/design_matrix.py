@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from energyprof.analysis.arrays import NS, Floats, Ints, sum_by
+from energyprof.analysis.arrays import NS, Floats, Ints, nanoseconds, sum_by
 from energyprof.record.trace import Segments
 
 __all__ = ["ROWS_AT_A_TIME", "phase_seconds_between", "row_chunks", "seconds_in_phases"]
@@ -29,8 +29,8 @@ def row_chunks(segments: Segments, start_s: Floats, end_s: Floats) -> Iterator[s
         start_s: (n,) when each row's interval begins.
         end_s: (n,) when it ends.
     """
-    touched = np.searchsorted(segments.start_ns, end_s / NS)
-    begun = np.maximum(np.searchsorted(segments.start_ns, start_s / NS) - 1, 0)
+    touched = np.searchsorted(segments.start_ns, nanoseconds(end_s))
+    begun = np.maximum(np.searchsorted(segments.start_ns, nanoseconds(start_s)) - 1, 0)
     row = 0
     while row < len(start_s):
         most = int(np.searchsorted(touched, begun[row] + SEGMENTS_AT_A_TIME, side="right"))
@@ -60,8 +60,9 @@ def phase_seconds_between(segments: Segments, cuts_s: Floats) -> Floats:
 
 def _overlapping(segments: Segments, cuts_s: Floats) -> tuple[Floats, Ints]:
     """Return the starts (and last end) of the segments that overlap with the cuts, and their phases."""
-    low = max(int(np.searchsorted(segments.start_ns, cuts_s[0] / NS, side="right")) - 1, 0)
-    high = max(int(np.searchsorted(segments.start_ns, cuts_s[-1] / NS, side="left")), low)
+    first, last = nanoseconds(cuts_s[[0, -1]])
+    low = max(int(np.searchsorted(segments.start_ns, first, side="right")) - 1, 0)
+    high = max(int(np.searchsorted(segments.start_ns, last, side="left")), low)
     ends = segments.end_ns if high == len(segments.start_ns) else segments.start_ns[high]
     start = np.append(segments.start_ns[low:high], ends) * NS
     return start, segments.phase[low:high].astype(np.int64)

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from energyprof.analysis.arrays import NS, Floats, Ints, sum_by
+from energyprof.analysis.arrays import NS, Floats, Ints, nanoseconds, sum_by
 from energyprof.analysis.design_matrix import row_chunks, seconds_in_phases
 from energyprof.analysis.power_curve import PowerCurve
 from energyprof.analysis.refreshes import Refreshes
@@ -196,8 +196,9 @@ def _vague(intervals: Intervals, weight: Floats, segments: Segments) -> Floats:
     """Return (p,) the weighted variance of the ends of intervals, by the phase that they fall into."""
     total = np.zeros(len(segments.phases))
     for at, half in ((intervals.start_s, intervals.start_half_s), (intervals.end_s, intervals.end_half_s)):
-        k = np.clip(np.searchsorted(segments.start_ns, at / NS, side="right") - 1, 0, len(segments.phase) - 1)
-        total += sum_by(segments.phase[k], weight * half**2 / 3, len(total))
+        k = np.searchsorted(segments.start_ns, nanoseconds(at), side="right") - 1
+        phase = segments.phase[np.clip(k, 0, len(segments.phase) - 1)]
+        total += sum_by(phase, weight * half**2 / 3, len(total))
     return total
 
 

@@ -13,15 +13,14 @@ from typing import Final
 
 import numpy as np
 
-from energyprof.analysis.arrays import NS, Floats, Ints, seconds, sum_by
+from energyprof.analysis.arrays import NS, Floats, Ints, nanoseconds, seconds, sum_by
 from energyprof.analysis.energy_curve import Figures, SensorCurve
 from energyprof.analysis.regression import PhasePowers
-from energyprof.analysis.windows import Windows, boundaries
+from energyprof.analysis.windows import Windows
 from energyprof.record.trace import Segments
 
 __all__ = ["ModelledEnergy", "RawEnergy", "modelled_energy", "modelled_windows", "raw_energy"]
 
-CELLS: Final = 1 << 22  # windows x phases at a time
 LEAST_SHARE: Final = 1e-3  # of the mean power: a phase that seems to draw nothing still gets its time's share
 STEADY_S: Final = 0.01  # intervals are joined until the error of their ends is at most this share of them
 CONFIDENCE: Final = 1.96  # of a normal distribution, two-sided 95 %
@@ -44,7 +43,7 @@ class RawEnergy:
     def at(self, time_s: Floats) -> Floats:
         """Return the energy up to times inside the window."""
         starts, last = self.segments.start_ns, len(self.segments.start_ns) - 1
-        k = np.clip(np.searchsorted(starts, time_s / NS, side="right") - 1, 0, last)
+        k = np.clip(np.searchsorted(starts, nanoseconds(time_s), side="right") - 1, 0, last)
         ends = np.minimum(k + 1, last)
         until = np.where(k == last, self.segments.end_ns, starts[ends])
         within = np.clip(time_s - seconds(starts[k]), 0.0, seconds(until - starts[k]))
@@ -58,8 +57,9 @@ def raw_energy(powers: PhasePowers, segments: Segments) -> RawEnergy:
     watts = np.maximum(powers.power_w, LEAST_SHARE * max(mean_w, 1e-9))
     up_to = np.empty(len(segments.start_ns) + 1)
     up_to[0] = 0.0
-    np.multiply(np.diff(boundaries(segments)), NS, out=up_to[1:])
-    up_to[1:] *= watts[segments.phase]
+    np.subtract(segments.start_ns[1:], segments.start_ns[:-1], out=up_to[1:-1])
+    up_to[-1] = segments.end_ns - segments.start_ns[-1]
+    up_to[1:] *= (NS * watts)[segments.phase]
     np.cumsum(up_to, out=up_to)
     return RawEnergy(segments=segments, watts=watts, up_to_j=up_to)
 
@@ -126,22 +126,15 @@ def modelled_windows(models: Sequence[ModelledEnergy], windows: Windows) -> Figu
 
     Args:
         models: at least one, of the same segments.
-        windows: made of whole segments.
+        windows: made of whole segments, in order; some at a time, each costs 8 bytes a phase.
     """
-    segments = models[0].raw.segments
-    value, half = np.empty(len(windows)), np.empty(len(windows))
-    chunk = max(CELLS // len(segments.phases), 1)
-    for start in range(0, len(windows), chunk):
-        rows = slice(start, start + chunk)
-        first, stop = windows.first[rows], windows.stop[rows]
-        spent = _seconds_by_phase(segments, first, stop)
-        variance = np.zeros(len(first))
-        value[rows] = 0.0
-        for model in models:
-            energy = model.at(stop) - model.at(first)
-            value[rows] += energy
-            variance += _variance(model, energy, spent)
-        half[rows] = CONFIDENCE * np.sqrt(variance)
+    spent = _seconds_by_phase(models[0].raw.segments, windows.first, windows.stop)
+    value, variance = np.zeros(len(windows)), np.zeros(len(windows))
+    for model in models:
+        energy = model.at(windows.stop) - model.at(windows.first)
+        value += energy
+        variance += _variance(model, energy, spent)
+    half = CONFIDENCE * np.sqrt(variance)
     return Figures(value=value, low=np.maximum(value - half, 0.0), high=value + half)
 
 
@@ -150,10 +143,13 @@ def _seconds_by_phase(segments: Segments, first: Ints, stop: Ints) -> Floats:
     if not len(first):
         return np.zeros((0, len(segments.phases)))
     low, high = int(first[0]), int(stop[-1])
-    ends = boundaries(segments) if high == len(segments.start_ns) else segments.start_ns
-    length = seconds(np.diff(ends[low : high + 1]))
-    row = np.searchsorted(first, np.arange(low, high), side="right") - 1
-    length[np.arange(low, high) >= stop[row]] = 0.0  # between windows
+    ends = segments.start_ns[low : high + 1]
+    if high == len(segments.start_ns):
+        ends = np.append(ends, segments.end_ns)
+    length = seconds(np.diff(ends))
+    row = np.repeat(np.arange(len(first)), np.diff(np.append(first, high)))
+    if (first[1:] > stop[:-1]).any():
+        length[np.arange(low, high) >= stop[row]] = 0.0  # between windows
     phases = len(segments.phases)
     return sum_by(row * phases + segments.phase[low:high], length, len(first) * phases).reshape(-1, phases)
 

@@ -104,7 +104,7 @@ def counter_power_gap(findings: Findings) -> Iterator[Flag]:
                 code="counter-power-gap",
                 severity=Severity.WARNING,
                 message=f"The counter of {gap.domain} says {format_energy(gap.counter_j)}, its power "
-                f"readings {format_energy(gap.integrated_j)} ({gap.relative_gap:+.1%}): one of them is wrong.",
+                f"readings {format_energy(gap.integrated_j)} ({gap.relative_gap:+.1%}): one is wrong.",
                 advice="Run 'energyprof calibrate'; until then compare only runs on this device.",
                 value=gap.relative_gap,
             )

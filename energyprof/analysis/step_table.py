@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from energyprof.analysis.arrays import Floats, seconds
-from energyprof.analysis.attribution import Attribution, attribute, empty_figures, total_figures
+from energyprof.analysis.attribution import Attribution, DomainAttribution, attribute
 from energyprof.analysis.domains import domain_kind, worst
-from energyprof.analysis.energy_curve import Figures
 from energyprof.analysis.windows import Windows
-from energyprof.record.model import Provenance, SensorInfo
+from energyprof.record.model import SensorInfo
 from energyprof.record.trace import Channel, ChannelKind, Segments, Trace
 
 __all__ = ["step_columns", "step_memory_bytes", "step_phase", "step_table"]
 
 Column = NDArray[Any]
 KINDS: Final = ("gpu", "cpu", "dram")
+CELLS: Final = 1 << 17  # steps x phases at a time: they stay in the processor's cache
 
 
 def step_table(trace: Trace, sensors: Sequence[SensorInfo]) -> dict[str, Column]:
@@ -45,40 +45,43 @@ def step_columns(trace: Trace, attribution: Attribution) -> dict[str, Column]:
         "duration_s": seconds(steps.end_ns - steps.start_ns),
         "phase": step_phase(attribution.segments, steps),
     }
-    kinds: dict[str, tuple[list[Figures], list[Figures], list[Provenance]]] = {}
-    for name, domain in attribution.known.items():
-        bounded = domain.bounded_steps()
-        modelled = domain.modelled_steps(bounded)
-        for kind in ("", domain_kind(name)):
-            lists = kinds.setdefault(kind, ([], [], []))
-            lists[0].append(bounded)
-            lists[1].append(modelled)
-            lists[2].append(domain.curve.source)
-    kinds.setdefault("", ([empty_figures(len(steps))], [empty_figures(len(steps))], []))
+    everything = list(attribution.known.values())
     for kind in ("", *KINDS):
-        if kind in kinds:
-            table.update(_energy_columns(f"{kind}_" if kind else "", *kinds[kind], len(steps)))
+        chosen = [d for d in everything if not kind or domain_kind(d.curve.domain) == kind]
+        prefix = f"{kind}_" if kind else ""
+        if kind and chosen and len(chosen) == len(everything):
+            table.update({prefix + name: table[name] for name in _ENERGY})
+        elif chosen or not kind:
+            table.update(_energy_columns(prefix, chosen, len(steps)))
     table["memory_bytes"] = step_memory_bytes(trace.channels, steps)
     return table
 
 
-def _energy_columns(
-    prefix: str,
-    bounded: Sequence[Figures],
-    modelled: Sequence[Figures],
-    sources: Sequence[Provenance],
-    count: int,
-) -> Mapping[str, Column]:
-    known, likely = total_figures(bounded), total_figures(modelled)
-    return {
-        f"{prefix}energy_j": known.value,
-        f"{prefix}energy_low_j": known.low,
-        f"{prefix}energy_high_j": known.high,
-        f"{prefix}energy_modelled_j": likely.value,
-        f"{prefix}energy_modelled_low_j": likely.low,
-        f"{prefix}energy_modelled_high_j": likely.high,
-        f"{prefix}energy_source": np.broadcast_to(np.array(worst(sources).value), count),
-    }
+_ENERGY: Final = (
+    "energy_j",
+    "energy_low_j",
+    "energy_high_j",
+    "energy_modelled_j",
+    "energy_modelled_low_j",
+    "energy_modelled_high_j",
+    "energy_source",
+)
+
+
+def _energy_columns(prefix: str, domains: Sequence[DomainAttribution], count: int) -> dict[str, Column]:
+    """Return the energy columns of some domains together; NaN where there is none."""
+    columns = [np.zeros(count) if domains else np.broadcast_to(np.nan, count) for _ in _ENERGY[:-1]]
+    for domain in domains:
+        chunk = max(CELLS // len(domain.segments.phases), 1)
+        for start in range(0, count, chunk):
+            rows = slice(start, start + chunk)
+            bounded, modelled = domain.step_figures(rows)
+            parts = (bounded.value, bounded.low, bounded.high, modelled.value, modelled.low, modelled.high)
+            for column, part in zip(columns, parts, strict=True):
+                column[rows] += part
+    source = worst(domain.curve.source for domain in domains).value
+    columns.append(np.broadcast_to(np.array(source), count))
+    return {prefix + name: column for name, column in zip(_ENERGY, columns, strict=True)}
 
 
 def step_phase(segments: Segments, steps: Windows) -> NDArray[np.int32]:
@@ -88,15 +91,10 @@ def step_phase(segments: Segments, steps: Windows) -> NDArray[np.int32]:
     order = np.argsort([name.count("/") for name in segments.phases], kind="stable").astype(np.int32)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order), dtype=np.int32)
-    outermost = np.minimum.reduceat(rank[segments.phase], _bounds(steps, len(segments.phase)))
-    found: NDArray[np.int32] = order[outermost[::2]]
-    return found
-
-
-def _bounds(steps: Windows, count: int) -> NDArray[np.int64]:
-    """Return first and stop of each step in turn, for ``reduceat``; a stop at the very end is left out."""
-    bounds = np.stack([steps.first, steps.stop], axis=1).ravel()
-    return bounds[:-1] if bounds[-1] >= count else bounds
+    end = int(steps.stop[-1])
+    ranks = rank[segments.phase[:end]]
+    ranks[segments.step[:end] < 0] = len(order) - 1  # what lies between steps says nothing of them
+    return order[np.minimum.reduceat(ranks, steps.first)]
 
 
 def step_memory_bytes(channels: Sequence[Channel], steps: Windows) -> Floats:
@@ -104,7 +102,9 @@ def step_memory_bytes(channels: Sequence[Channel], steps: Windows) -> Floats:
     memory = [c for c in channels if c.kind is ChannelKind.MEMORY and len(c.value)]
     devices = [c for c in memory if domain_kind(c.domain) == "gpu"]
     used = devices or [c for c in memory if c.name == "host/memory"]
-    total = np.full(len(steps), np.nan if not used else 0.0)
+    if not used:
+        return np.broadcast_to(np.nan, len(steps))
+    total = np.zeros(len(steps))
     for channel in used:
         last = np.searchsorted(channel.t_ns, steps.end_ns, side="right") - 1
         total += np.where(last >= 0, channel.value[np.maximum(last, 0)], np.nan)

@@ -23,7 +23,7 @@ from energyprof.analysis.ledger import above_idle, idle_energy, idle_power, ledg
 from energyprof.analysis.phase_energy import PhaseFigures, phase_figures
 from energyprof.analysis.quality import find_flags
 from energyprof.analysis.step_table import step_columns, step_table
-from energyprof.analysis.windows import occurrences, phase_seconds
+from energyprof.analysis.windows import phase_seconds, stays
 from energyprof.record.model import (
     Distribution,
     PhaseEnergy,
@@ -173,12 +173,12 @@ def _with_phases(report: Report, attribution: Attribution) -> Report:
     figures = [phase_figures(domain) for domain in attribution.known.values()]
     segments = attribution.segments
     spent = phase_seconds(segments)
-    stays = np.bincount(occurrences(segments).label, minlength=len(segments.phases))
-    present = [int(p) for p in np.flatnonzero(stays) if spent[p] > 0]
+    counts = stays(segments)
+    present = [int(p) for p in np.flatnonzero(spent > 0)]
     rows = ledger_rows(figures, segments.phases, present, report.totals.energy_by_domain_j)
     cells = {(row.domain, row.phase): row.energy_j for row in rows}
     phases = tuple(
-        _phase(p, segments.phases[p], (float(spent[p]), int(stays[p])), figures, cells) for p in present
+        _phase(p, segments.phases[p], (float(spent[p]), int(counts[p])), figures, cells) for p in present
     )
     return replace(report, phases=phases, ledger=rows)
 

@@ -13,10 +13,9 @@ from energyprof.record.trace import UNATTRIBUTED, Segments, Trace
 
 __all__ = [
     "Windows",
-    "boundaries",
     "domain_segments",
-    "occurrences",
     "phase_seconds",
+    "stays",
     "step_windows",
     "window_segments",
 ]
@@ -27,7 +26,7 @@ class Windows:
     """Half-open intervals of time, in order, each made of segments ``first`` to ``stop - 1``.
 
     Attributes:
-        label: (n,) what each is of: a step's number, or a phase's index.
+        label: (n,) what each is of: a step's number.
         start_ns: (n,) when each begins.
         end_ns: (n,) when each ends.
         first: (n,) the index of its first segment.
@@ -44,6 +43,16 @@ class Windows:
         """Return how many there are."""
         return len(self.start_ns)
 
+    def part(self, rows: slice) -> Windows:
+        """Return some of them."""
+        return Windows(
+            label=self.label[rows],
+            start_ns=self.start_ns[rows],
+            end_ns=self.end_ns[rows],
+            first=self.first[rows],
+            stop=self.stop[rows],
+        )
+
 
 def window_segments(trace: Trace) -> Segments:
     """Return the segments that cover the measured window exactly: cut to it, filled with *unattributed*.
@@ -58,7 +67,7 @@ def window_segments(trace: Trace) -> Segments:
         None if whole.device_start_ns is None else np.clip(whole.device_start_ns[rows], open_ns, close_ns)
     )
     inside = Segments(
-        start_ns=np.maximum(whole.start_ns[rows], open_ns),
+        start_ns=_from(whole.start_ns[rows], open_ns),
         phase=whole.phase[rows],
         step=whole.step[rows],
         phases=whole.phases if UNATTRIBUTED in whole.phases else (*whole.phases, UNATTRIBUTED),
@@ -70,6 +79,14 @@ def window_segments(trace: Trace) -> Segments:
     if open_ns < whole.end_ns < close_ns:
         inside = _with_nowhere(inside, len(inside.start_ns), whole.end_ns)
     return inside
+
+
+def _from(start_ns: Times, open_ns: int) -> Times:
+    """Return starts of which only the first may lie before the window, cut to it; not copied without need."""
+    if len(start_ns) and start_ns[0] < open_ns:
+        start_ns = start_ns.copy()
+        start_ns[0] = open_ns
+    return start_ns
 
 
 def _with_nowhere(segments: Segments, at: int, start_ns: int) -> Segments:
@@ -94,19 +111,15 @@ def domain_segments(segments: Segments, domain: str) -> Segments:
     return replace(segments, start_ns=start, device_start_ns=None)
 
 
-def boundaries(segments: Segments) -> Times:
-    """Return (n + 1,) the starts of the segments and the end of the last."""
-    return np.append(segments.start_ns, segments.end_ns)
-
-
 def step_windows(segments: Segments) -> Windows:
     """Return one window a step: from its first segment's start to its last segment's end."""
     return _runs(segments, segments.step, segments.step >= 0)
 
 
-def occurrences(segments: Segments) -> Windows:
-    """Return one window for each unbroken stay in a phase; ``label`` is the phase's index."""
-    return _runs(segments, segments.phase, np.ones(len(segments.phase), bool))
+def stays(segments: Segments) -> Ints:
+    """Return (p,) how many unbroken stays there were in each phase."""
+    entered = np.concatenate([[True], segments.phase[1:] != segments.phase[:-1]])
+    return np.bincount(segments.phase[entered], minlength=len(segments.phases)).astype(np.int64)
 
 
 def phase_seconds(segments: Segments) -> Floats:
@@ -120,11 +133,13 @@ def _runs(segments: Segments, label: NDArray[np.integer[Any]], keep: Bools) -> W
     stop = np.append(first[1:], len(label))
     kept = keep[first]
     first, stop = first[kept], stop[kept]
-    ends = boundaries(segments)
+    end_ns = segments.start_ns[np.minimum(stop, len(label) - 1)]
+    if len(stop) and stop[-1] == len(label):
+        end_ns[-1] = segments.end_ns
     return Windows(
-        label=label[first].astype(np.int64),
-        start_ns=ends[first],
-        end_ns=ends[stop],
+        label=label[first].astype(np.int64, copy=False),
+        start_ns=segments.start_ns[first],
+        end_ns=end_ns,
         first=first,
         stop=stop,
     )
