@@ -148,6 +148,15 @@ def blobs(count: int, seed: int) -> tuple[Any, Any]:
     return images.astype(np.uint8), labels
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Let no test wait for a second core that others may hold."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def tiny_dataset() -> Dataset:
     train_x, train_y = blobs(90, 0)

@@ -25,13 +25,9 @@ def test_a_fresh_process_flushes_denormals_in_every_thread_of_the_pool() -> None
 
 
 def test_threads_are_set_and_reported() -> None:
-    before = torch.get_num_threads()
-    try:
-        assert prepare_host(1).threads == torch.get_num_threads() == 1
-        assert prepare_host().threads == 1
-    finally:
-        torch.set_num_threads(before)
-        torch.set_flush_denormal(False)
+    assert prepare_host(2).threads == torch.get_num_threads() == 2
+    assert prepare_host().threads == 2
+    torch.set_flush_denormal(False)
 
 
 def test_the_global_generators_are_seeded() -> None:
