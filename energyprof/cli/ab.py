@@ -14,15 +14,15 @@ EXAMPLE = 'Example:  energyprof ab --base-ref main --head "energyprof run --algo
 
 def ab(
     head: Annotated[str, typer.Option(help="Command of the new side; {seed} and {out} are filled in.")],
-    base: Annotated[str | None, typer.Option(help="Command of the old side [the head command].")] = None,
+    base: Annotated[str | None, typer.Option(help="Command of the old side (the head command).")] = None,
     base_ref: Annotated[
         str | None, typer.Option(help="Commit of the old side, checked out in a git worktree.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Most runs a side [the budget's last look, 8].")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Most runs a side (the budget's last look, 8).")] = None,
     cooldown: Annotated[
         str, typer.Option(help="Pause between runs: auto (a tenth of a run, at most 30 s) or seconds.")
     ] = "auto",
-    config: Annotated[Path | None, typer.Option(help="Budget file [energyprof.toml].")] = None,
+    config: Annotated[Path | None, typer.Option(help="Budget file (energyprof.toml).")] = None,
     margin: Annotated[
         str | None, typer.Option(help="Judge one metric by this margin instead of the budgets.")
     ] = None,
@@ -36,7 +36,7 @@ def ab(
         bool, typer.Option("--github", help="Print annotations, fill the step summary.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the sentence.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder of the sitting [reports/ab-TIME].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the sitting (reports/ab-TIME).")] = None,
 ) -> None:
     """Run two sides interleaved (A B B A), seeds paired; look after 3, 5 and 8 runs, stop when decided."""
     from energyprof.cli.verdict_printing import new_sitting_folder, print_progress, print_verdict

@@ -11,7 +11,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Promoted runs: what the gate holds new runs against.", no_args_is_help=True)
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Budget file [energyprof.toml].")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Budget file (energyprof.toml).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the machine form.")]
 
 

@@ -17,7 +17,7 @@ def check(
         list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs, or folders of runs; none for all.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Budget file [energyprof.toml, or pyproject.toml].")
+        Path | None, typer.Option(help="Budget file (energyprof.toml or pyproject.toml).")
     ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="Baseline file, run or folder of runs to hold them against.")

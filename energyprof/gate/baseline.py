@@ -11,9 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any, Final, NoReturn
 
 from energyprof.analysis.statistics import Noise, between_noise
 from energyprof.errors import ConfigError
@@ -21,6 +19,7 @@ from energyprof.gate.metric import Reading
 from energyprof.gate.observation import Observation, parse_time
 from energyprof.gate.sides import sittings
 from energyprof.gate.target import Target
+from energyprof.record.decoding import decode
 from energyprof.record.model import RunStatus
 
 __all__ = ["BASELINE_SCHEMA", "Baseline", "baseline_path", "noise_of", "read_baseline", "render_baseline"]
@@ -117,11 +116,7 @@ def read_baseline(path: Path, name: str) -> Baseline:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"cannot read baseline {name}: {reason}") from error
-    try:
-        document = _Document.model_validate_json(text)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, name)) from error
-    return _to_baseline(document)
+    return _to_baseline(_parse(text, name), name)
 
 
 def _run_to_json(run: Observation) -> dict[str, Any]:
@@ -149,11 +144,8 @@ def _reading_to_json(reading: Reading) -> dict[str, Any]:
     return {**data, "estimated": True} if reading.estimated else data
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class _Figure(_Table):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Figure:
     value: float | None = None
     low: float | None = None
     high: float | None = None
@@ -161,19 +153,8 @@ class _Figure(_Table):
     never: bool = False
 
 
-class _Noise(_Table):
-    within: Annotated[float, Field(ge=0)] | None = None
-    between: Annotated[float, Field(ge=0)] | None = None
-    between_df: Annotated[float, Field(ge=0)] = 0
-
-
-class _Target(_Table):
-    metric: str
-    value: float
-    sustained: int
-
-
-class _Run(_Table):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
     id: str
     digest: str
     started_at: str | None = None
@@ -182,46 +163,57 @@ class _Run(_Table):
     seed: int | None = None
     git_sha: str | None = None
     device: str | None = None
-    key: dict[str, Any]
-    readings: dict[str, _Figure]
+    key: Mapping[str, Any]
+    readings: Mapping[str, _Figure]
 
 
-class _Document(_Table):
-    schema_: Literal["energyprof.baseline/1"] = Field(alias="schema")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
     budget: str
     promoted_at: str
     reason: str
     git_sha: str | None = None
-    target: _Target | None = None
-    noise: dict[str, _Noise] = {}
-    runs: Annotated[list[_Run], Field(min_length=1)]
+    target: Target | None = None
+    noise: Mapping[str, Noise] = field(default_factory=dict)
+    runs: tuple[_Run, ...]
 
 
-def _explain(error: ValidationError, name: str) -> str:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "json_invalid":
-        return f"baseline {name} is not whole JSON ({first['msg']}): restore it from version control"
-    if where == "schema":
-        seen = repr(first.get("input"))[:60] if first["type"] != "missing" else "none"
-        return f"baseline {name} has schema {seen}, not '{BASELINE_SCHEMA}': promote it anew"
-    return f"baseline {name}: {where or 'the document'}: {first['msg']}"
+def _parse(text: str, name: str) -> _Document:
+    try:
+        data = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        told = str(error).splitlines()[0]
+        raise ConfigError(f"baseline {name} is not whole JSON ({told}): restore it") from error
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != BASELINE_SCHEMA:
+        seen = "none" if schema is None else repr(schema)[:60]
+        raise ConfigError(f"baseline {name} has schema {seen}, not '{BASELINE_SCHEMA}': promote it anew")
+    document, misfits = decode(_Document, data)
+    if document is None:
+        where = ".".join(map(str, misfits[0].path))
+        wrong = "is missing" if misfits[0].kind == "missing" else f"should be {misfits[0].expected}"
+        raise ConfigError(f"baseline {name}: {where} {wrong}: restore it, or promote it anew")
+    return document
 
 
-def _to_baseline(document: _Document) -> Baseline:
-    target = document.target
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"it holds {constant}, which no figure can be")
+
+
+def _to_baseline(document: _Document, name: str) -> Baseline:
+    if not document.runs:
+        raise ConfigError(f"baseline {name}: runs is empty: promote it anew")
+    if any(
+        sigma is not None and sigma < 0 for n in document.noise.values() for sigma in (n.within, n.between)
+    ):
+        raise ConfigError(f"baseline {name}: noise is negative: promote it anew")
     return Baseline(
         budget=document.budget,
         promoted_at=document.promoted_at,
         reason=document.reason,
         git_sha=document.git_sha,
-        target=None
-        if target is None
-        else Target(metric=target.metric, value=target.value, sustained=target.sustained),
-        noise={
-            name: Noise(within=noise.within, between=noise.between, between_df=noise.between_df)
-            for name, noise in document.noise.items()
-        },
+        target=document.target,
+        noise=document.noise,
         runs=tuple(map(_to_observation, document.runs)),
     )
 

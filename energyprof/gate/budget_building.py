@@ -26,6 +26,7 @@ from energyprof.gate.toml_lines import KeyPath
 __all__ = ["build_book"]
 
 _PLACE: Final = "budget"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _POLICY_KEYS: Final = ("on_inconclusive", "on_missing_baseline", "on_missing_metric", "on_incomparable")
 _WARNED_BY_DEFAULT: Final = ("co2e_kg",)  # derived: joules times a fixed intensity
@@ -51,8 +52,10 @@ def _policies(table: PolicyTable, base: Policies, sink: ProblemSink, place: KeyP
             f"guard_band is {table.guard_band}: write a share from 0% to below 100%", *place, "guard_band"
         )
     looks = base.looks if table.looks is None else tuple(table.looks)
-    if list(looks) != sorted(set(looks)):
-        sink.add(f"looks are {list(looks)}: they must rise, as [3, 5, 8] do", *place, "looks")
+    if not looks or list(looks) != sorted(set(looks)) or not 3 <= looks[0] <= looks[-1] <= 100:
+        sink.add(f"looks are {list(looks)}: they must rise within 3 to 100, as [3, 5, 8] do", *place, "looks")
+    if table.alpha is not None and not 0 < table.alpha < 0.5:
+        sink.add(f"alpha is {table.alpha}: a level lies between 0 and 0.5", *place, "alpha")
     policies = {key: getattr(table, key) for key in _POLICY_KEYS}
     return Policies(
         level=base.level if table.level is None else Level(table.level),
@@ -146,6 +149,10 @@ def _target(table: BudgetTable, sink: ProblemSink, place: KeyPath) -> Target | N
     value = amount_of(table.target.value, "fraction", sink, (*place, "target", "value"))
     if value is not None and not 0 < value <= 1:
         sink.add(f"target value is {table.target.value}: an accuracy in (0, 1]", *place, "target", "value")
+    if not 1 <= table.target.sustained <= 1000:
+        sink.add(
+            f"sustained is {table.target.sustained}: 1 to 1000 evaluations", *place, "target", "sustained"
+        )
     return Target(
         metric=table.target.metric,
         value=1.0 if value is None else value,
@@ -154,6 +161,13 @@ def _target(table: BudgetTable, sink: ProblemSink, place: KeyPath) -> Target | N
 
 
 def _refuse_contradictions(budget: Budget, table: BudgetTable, sink: ProblemSink, place: KeyPath) -> None:
+    if not _NAME.fullmatch(table.name):
+        seen = repr(table.name[:60])
+        sink.add(
+            f"budget.name is {seen}: at most 80 letters, digits, dots, hyphens, underscores", *place, "name"
+        )
+    if table.unguarded is not None and not table.unguarded.strip():
+        sink.add("unguarded is empty: say why there is no quality guard", *place, "unguarded")
     if not table.metrics and not table.quality:
         sink.add(f"budget '{budget.name}' limits nothing: add [budget.metrics.energy_j]", *place, "name")
     if table.metrics and not table.quality and table.unguarded is None:

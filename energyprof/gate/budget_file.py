@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from energyprof.errors import ConfigError
 from energyprof.gate.budget import BudgetBook
 from energyprof.gate.toml_lines import KeyPath, key_lines, line_of
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+from energyprof.record.decoding import Misfit, decode
 
 __all__ = [
     "Problem",
@@ -159,61 +157,41 @@ def _budget_table(document: dict[str, Any]) -> tuple[KeyPath, Any]:
 
 
 def _build(table: Any, sink: ProblemSink) -> BudgetBook | None:
-    from pydantic import ValidationError
-
     from energyprof.gate.budget_building import build_book
     from energyprof.gate.budget_schema import BudgetDocument
 
-    try:
-        document = BudgetDocument.model_validate(table)
-    except ValidationError as error:
-        for details in error.errors(include_url=False):
-            _explain(details, sink)
-        return None
-    return build_book(document, sink)
+    document, misfits = decode(BudgetDocument, table, refuse_unknown=True)
+    for misfit in misfits:
+        sink.add(_SENTENCES[misfit.kind](misfit), *misfit.path)
+    return None if document is None else build_book(document, sink)
 
 
-def _explain(details: ErrorDetails, sink: ProblemSink) -> None:
-    """Turn one of pydantic's errors into a sentence, once a key."""
-    path = tuple(part for part in details["loc"] if not _is_union_branch(part))
-    say = _SENTENCES.get(details["type"], _wrong_value)
-    message = say(path, details)
-    line = sink.line(*path)
-    if not any(p.line == line and p.message == message for p in sink.problems):
-        sink.add(message, *path)
-
-
-def _is_union_branch(part: str | int) -> bool:
-    """Tell the names that pydantic puts into the place for the branches of ``int | float | str``."""
-    return part in ("int", "float", "str") or (isinstance(part, str) and part.startswith(("list[", "lax-or")))
-
-
-def _unknown_key(path: KeyPath, _details: ErrorDetails) -> str:
+def _unknown_key(misfit: Misfit) -> str:
     from energyprof.gate.budget_schema import known_keys
 
-    key, known = str(path[-1]), known_keys(path[:-1])
-    if key in _ONLY_IN_METRICS and path[:1] == ("budget",) and len(path) == 3:
+    key, known = str(misfit.path[-1]), known_keys(misfit.path[:-1])
+    if key in _ONLY_IN_METRICS and misfit.path[:1] == ("budget",) and len(misfit.path) == 3:
         return f"the limit '{key}' belongs to no metric: write it under [budget.metrics.energy_j], say"
     near = get_close_matches(key, known, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return f"unknown key '{key}': {hint}known are {', '.join(sorted(known))}"
 
 
-def _missing_key(path: KeyPath, _details: ErrorDetails) -> str:
-    if path == ("schema",):
+def _missing_key(misfit: Misfit) -> str:
+    if misfit.path == ("schema",):
         return 'no schema: begin with  schema = "energyprof.budget/1"'
-    return f"'{path[-1]}' is missing here"
+    return f"'{misfit.path[-1]}' is missing here"
 
 
-def _wrong_value(path: KeyPath, details: ErrorDetails) -> str:
-    seen = repr(details.get("input"))
+def _wrong_value(misfit: Misfit) -> str:
+    seen = repr(misfit.seen)
     seen = seen if len(seen) <= 60 else f"{seen[:57]}..."
-    where = ".".join(str(part) for part in path if isinstance(part, str)) or "the file"
-    message = details["msg"][:1].lower() + details["msg"][1:]
-    return f"{where} is {seen}: {message}"
+    where = ".".join(part for part in misfit.path if isinstance(part, str)) or "the file"
+    return f"{where} is {seen}: it should be {misfit.expected}"
 
 
-_SENTENCES: Final[dict[str, Callable[[KeyPath, ErrorDetails], str]]] = {
-    "extra_forbidden": _unknown_key,
+_SENTENCES: Final[dict[str, Callable[[Misfit], str]]] = {
     "missing": _missing_key,
+    "unknown": _unknown_key,
+    "wrong": _wrong_value,
 }

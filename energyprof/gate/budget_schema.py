@@ -1,33 +1,38 @@
-"""The shape of a budget file, as pydantic sees it; also the source of its published JSON Schema."""
+"""The shape of a budget file, as dataclasses; also the source of its published JSON Schema."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal
 
 from energyprof.gate.budget import BUDGET_SCHEMA
 
-__all__ = ["BudgetDocument", "BudgetTable", "LimitsTable", "PolicyTable", "TargetTable", "budget_json_schema"]
+__all__ = [
+    "BudgetDocument",
+    "BudgetTable",
+    "LimitsTable",
+    "PolicyTable",
+    "TargetTable",
+    "budget_json_schema",
+    "known_keys",
+]
 
 Amount = int | float | str
 LevelName = Literal["off", "warn", "error"]
 PolicyName = Literal["pass", "warn", "error"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+
+_CLOSED: Final = {"extra": "forbid"}  # no other keys, in the JSON Schema too
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class PolicyTable(_Table):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyTable:
     """Settings that stand in ``[defaults]`` and may be repeated in a budget."""
 
+    __pydantic_config__ = _CLOSED
+
     level: LevelName | None = None
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] | None = None
-    looks: Annotated[list[Annotated[int, Field(ge=3, le=100)]], Field(min_length=1, max_length=10)] | None = (
-        None
-    )
+    alpha: float | None = None
+    looks: list[int] | None = None
     guard_band: Amount | None = None
     on_inconclusive: PolicyName | None = None
     on_missing_baseline: PolicyName | None = None
@@ -36,8 +41,11 @@ class PolicyTable(_Table):
     exclude_flags: list[str] | None = None
 
 
-class LimitsTable(_Table):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsTable:
     """The limits of one metric: ``[budget.metrics.energy_j]``."""
+
+    __pydantic_config__ = _CLOSED
 
     max: Amount | None = None
     min: Amount | None = None
@@ -48,37 +56,46 @@ class LimitsTable(_Table):
     level: LevelName | None = None
 
 
-class TargetTable(_Table):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetTable:
     """What counts as having learned: ``[budget.target]``."""
+
+    __pydantic_config__ = _CLOSED
 
     metric: str = "validation_accuracy"
     value: Amount
-    sustained: Annotated[int, Field(ge=1, le=1000)] = 1
+    sustained: int = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetTable(PolicyTable):
     """One ``[[budget]]``."""
 
-    name: Name
+    __pydantic_config__ = _CLOSED
+
+    name: str
     why: str = ""
-    select: dict[str, str | int | list[str | int]] = {}
+    select: dict[str, str | int | list[str | int]] = field(default_factory=dict)
     baseline: str | None = None
-    unguarded: Annotated[str, Field(min_length=1)] | None = None
+    unguarded: str | None = None
     target: TargetTable | None = None
-    metrics: dict[str, LimitsTable] = {}
-    quality: dict[str, LimitsTable] = {}
+    metrics: dict[str, LimitsTable] = field(default_factory=dict)
+    quality: dict[str, LimitsTable] = field(default_factory=dict)
 
 
-class BudgetDocument(_Table):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetDocument:
     """A whole ``energyprof.toml``, or ``[tool.energyprof]``."""
 
-    schema_: Literal["energyprof.budget/1"] = Field(alias="schema")
-    defaults: PolicyTable = PolicyTable()
-    noise: dict[str, dict[str, Amount]] = {}
-    budget: list[BudgetTable] = []
+    __pydantic_config__ = _CLOSED
+
+    schema: Literal["energyprof.budget/1"]
+    defaults: PolicyTable = field(default_factory=PolicyTable)
+    noise: dict[str, dict[str, Amount]] = field(default_factory=dict)
+    budget: list[BudgetTable] = field(default_factory=list)
 
 
-_TABLES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
+_TABLES: Final[dict[tuple[str, ...], type[Any]]] = {
     (): BudgetDocument,
     ("defaults",): PolicyTable,
     ("budget", "*"): BudgetTable,
@@ -93,13 +110,15 @@ def known_keys(path: tuple[str | int, ...]) -> list[str]:
     for pattern, table in _TABLES.items():
         fits = len(pattern) == len(path) and all(p in ("*", q) for p, q in zip(pattern, path, strict=True))
         if fits:
-            return [field.alias or name for name, field in table.model_fields.items()]
+            return [entry.name for entry in fields(table)]
     return []
 
 
 def budget_json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a budget file's contents."""
-    schema = BudgetDocument.model_json_schema()
+    from pydantic import TypeAdapter
+
+    schema = TypeAdapter(BudgetDocument).json_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -39,6 +39,7 @@ from energyprof.gate.wording import finding_text
 
 __all__ = ["check_budgets", "judge_budget"]
 
+_REACH_RATE: Final = "reach_rate"  # a rule that no limit states: it comes with a target
 BaseOf = Callable[[Budget, Sequence[Observation]], Base]
 
 
@@ -134,7 +135,7 @@ def _reach_draft(case: Case, entry: MetricBudget, limit: Limit) -> _Draft:
     finding = find_obstacle(case, entry, limit) or judge_reach(
         _values(case, case.base_runs, entry), _values(case, case.head_runs, entry)
     )
-    return _Draft(entry=entry, limit=limit, rule="reach_rate", finding=finding)
+    return _Draft(entry=entry, limit=limit, rule=_REACH_RATE, finding=finding)
 
 
 def _draft(case: Case, entry: MetricBudget, limit: Limit, alpha: float) -> _Draft:
@@ -237,8 +238,8 @@ def _rule(case: Case, draft: _Draft, alpha: float, alpha_fail: float, strict: bo
         improved=finding.improved and draft.cap is None,
         kind="deterministic" if entry.deterministic else "statistical",
         unit=_unit(entry, relative),
-        limit=limit.value,
-        limit_text=limit.text,
+        limit=None if draft.rule == _REACH_RATE else limit.value,
+        limit_text="" if draft.rule == _REACH_RATE else limit.text,
         estimate=finding.estimate,
         low=finding.low,
         high=finding.high,

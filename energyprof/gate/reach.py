@@ -22,11 +22,9 @@ def judge_reach(base: Sequence[float], head: Sequence[float]) -> Finding:
         f"{_reached(head)} of {len(head)} head and {_reached(base)} of {len(base)} base runs reach the target"
     )
     if base_rate == 1 and head_rate < 1:
-        return Finding(outcome=Outcome.FAIL, because=seen, estimate=head_rate)
+        return Finding(outcome=Outcome.FAIL, because=seen)
     undecided = head_rate < base_rate
-    return Finding(
-        outcome=Outcome.INCONCLUSIVE if undecided else Outcome.PASS, because=seen, estimate=head_rate
-    )
+    return Finding(outcome=Outcome.INCONCLUSIVE if undecided else Outcome.PASS, because=seen)
 
 
 def judge_infinite(base: Sequence[float], head: Sequence[float]) -> Finding | None:

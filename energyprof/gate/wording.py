@@ -41,6 +41,8 @@ def amount_text(metric: Metric, value: float) -> str:
 
 def finding_text(metric: Metric, limit: Limit, finding: Finding, n_head: int, n_base: int) -> str:
     """Say what was found: estimate, interval, limit, runs, design, what could have been seen, and why."""
+    if finding.estimate is None:
+        return finding.because
     parts = [*_figures(metric, limit, finding), _runs(limit, finding, n_head, n_base)]
     if finding.detectable and limit.kind.is_relative:
         parts.append(f"detectable {_detectable(metric, finding.detectable)}")
@@ -54,8 +56,7 @@ def finding_text(metric: Metric, limit: Limit, finding: Finding, n_head: int, n_
 
 
 def _figures(metric: Metric, limit: Limit, finding: Finding) -> list[str]:
-    if finding.estimate is None:
-        return []
+    assert finding.estimate is not None
     say = _relative(metric) if limit.kind.is_relative else lambda value: amount_text(metric, value)
     shown = say(finding.estimate)
     if finding.low is not None and finding.high is not None and finding.low != finding.high:

@@ -59,7 +59,7 @@ def test_a_baseline_holds_no_path_and_no_name_of_the_machine(make: RunMaker) -> 
         (lambda d: d | {"runs": []}, "runs"),
         (lambda d: d | {"runs": [{}]}, "runs.0.id"),
         (lambda d: d | {"budget": 3}, "budget"),
-        (lambda _d: [], "the document"),
+        (lambda _d: [], "has schema none, not"),
     ],
 )
 def test_a_file_that_is_no_baseline_is_named(

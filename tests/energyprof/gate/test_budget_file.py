@@ -111,8 +111,8 @@ BAD = {
     ),
     "zero": (f"{HEAD}{ENERGY}max = 0\n", ":6: max of 'energy_j' is 0: it must be above zero"),
     "negative": (f'{HEAD}{ENERGY}max_increase = "-5%"\n', ":6: max_increase of 'energy_j' is -5%"),
-    "infinite": (f"{HEAD}{ENERGY}max = inf\n", ":6: max: inf is not finite"),
-    "not-a-number": (f"{HEAD}{ENERGY}max = nan\n", ":6: max: nan is not finite"),
+    "infinite": (f"{HEAD}{ENERGY}max = inf\n", ":6: budget.metrics.energy_j.max is inf: it should be"),
+    "not-a-number": (f"{HEAD}{ENERGY}max = nan\n", ":6: budget.metrics.energy_j.max is nan: it should be"),
     "huge": (f'{HEAD}{ENERGY}max = "1e999 J"\n', ":6: max: '1e999 J' is not finite"),
     "boolean": (f"{HEAD}{ENERGY}max = true\n", "energyprof.toml:6:"),
     "decrease-of-all": (f'{HEAD}{ENERGY}max_decrease = "100%"\n', "between 0% and 100%"),
@@ -165,7 +165,10 @@ BAD = {
         ":5: baseline is an absolute path",
     ),
     "bad-looks": (f"{HEAD}looks = [5, 3]\n{ENERGY}max = 1\n", ":5: looks are [5, 3]: they must rise"),
-    "look-of-two": (f"{HEAD}looks = [2, 3]\n{ENERGY}max = 1\n", "energyprof.toml:5: budget.looks"),
+    "look-of-two": (
+        f"{HEAD}looks = [2, 3]\n{ENERGY}max = 1\n",
+        ":5: looks are [2, 3]: they must rise within 3 to 100",
+    ),
     "bad-level": (
         f'{HEAD}{ENERGY}max = 1\nlevel = "fatal"\n',
         "energyprof.toml:7: budget.metrics.energy_j.level",
