@@ -1,7 +1,7 @@
-"""One peer in a process of its own: ``python -m energyprof.testing.peer_child NAME COUNT FD``.
+"""One peer in a process of its own: ``python -m energyprof.testing.peer_child NAME STEPS ORIGIN PERIOD FD``.
 
-Writes ``R`` to the file descriptor once the peer measures, reads from standard input when each step begins
-and ends on the real clock, lives through them, and writes what the peer says as JSON.
+Lives through steps on the real clock, which begin where the device's power repeats, and writes what the peer
+says to the file descriptor as JSON.
 """
 
 from __future__ import annotations
@@ -10,42 +10,43 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 
 from energyprof.testing.peer_adapters import ADAPTERS
 
-__all__ = ["Steps", "main"]
+__all__ = ["Steps", "main", "wait_until"]
 
 _SPIN_NS = 300_000
+_LEAD_NS = 20_000_000
 
 
 class Steps:
-    """Steps with given boundaries; each is lived through by waiting, and its true times are kept."""
+    """Steps of one length on a grid of times, lived through by waiting; their true times are kept."""
 
-    def __init__(self, count: int, boundaries_ns: Callable[[], list[int]]) -> None:
-        """Plan ``count`` steps between times of the monotonic clock that are not known before it begins."""
+    def __init__(self, count: int, origin_ns: int, period_ns: int) -> None:
+        """Plan ``count`` steps of ``period_ns``, a whole number of them after ``origin_ns``."""
         self.count = count
         self.times_ns: list[tuple[int, int]] = []
         self.begun_ns = self.ended_ns = 0
-        self._ask = boundaries_ns
-        self._boundaries_ns: list[int] = []
+        self._origin_ns, self._period_ns = origin_ns, period_ns
+        self._first_ns = 0
 
     def begin(self) -> None:
-        """Note the time, ask for the boundaries, and wait for the first step."""
+        """Note the time, and wait for the first step."""
         self.begun_ns = time.perf_counter_ns()
-        self._boundaries_ns = self._ask()
-        wait_until(self._boundaries_ns[0])
-
-    def end(self) -> None:
-        """Note the time."""
-        self.ended_ns = time.perf_counter_ns()
+        passed = -(-(self.begun_ns + _LEAD_NS - self._origin_ns) // self._period_ns)
+        self._first_ns = self._origin_ns + passed * self._period_ns
+        wait_until(self._first_ns)
 
     def step(self, k: int) -> None:
         """Live through step ``k``: return once it is over."""
         begun_ns = time.perf_counter_ns()
-        wait_until(self._boundaries_ns[k + 1])
+        wait_until(self._first_ns + (k + 1) * self._period_ns)
         self.times_ns.append((begun_ns, time.perf_counter_ns()))
+
+    def end(self) -> None:
+        """Note the time."""
+        self.ended_ns = time.perf_counter_ns()
 
 
 def wait_until(time_ns: int) -> None:
@@ -57,22 +58,11 @@ def wait_until(time_ns: int) -> None:
         pass
 
 
-def main(name: str, count: int, descriptor: int) -> None:
-    """Run one peer through ``count`` steps and write what it says."""
-
-    def boundaries_ns() -> list[int]:
-        os.write(descriptor, b"R")
-        given: list[int] = json.loads(sys.stdin.readline())
-        return given
-
-    answer: dict[str, object] = {}
-    steps = Steps(count, boundaries_ns)
+def main(name: str, steps: Steps, descriptor: int) -> None:
+    """Run one peer through the steps and write what it says."""
     try:
         answer = asdict(ADAPTERS[name]()(steps))
-        answer["times_ns"] = steps.times_ns
-        answer["window_ns"] = (steps.begun_ns, steps.ended_ns)
-    except ModuleNotFoundError as error:
-        answer = {"missing": str(error)}
+        answer |= {"times_ns": steps.times_ns, "window_ns": (steps.begun_ns, steps.ended_ns)}
     except Exception as error:  # whatever a peer throws is its result
         answer = {"failed": f"{type(error).__name__}: {error}"}
     os.write(descriptor, json.dumps(answer).encode())
@@ -80,4 +70,4 @@ def main(name: str, count: int, descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], Steps(*map(int, sys.argv[2:5])), int(sys.argv[5]))

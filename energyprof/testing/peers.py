@@ -16,31 +16,46 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from select import select
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from energyprof.errors import UnknownName
 from energyprof.testing.cards import CARDS, Card
-from energyprof.testing.loads import TRAINING_STEP, Load, steady, training
+from energyprof.testing.loads import TRAINING_STEP
 from energyprof.testing.nvml import StandInNvml
 from energyprof.testing.peer_adapters import ADAPTERS, PACKAGES
 from energyprof.testing.true_power import TruePower
 
 __all__ = ["PEER_SCENARIOS", "PeerResult", "PeerScenario", "against"]
 
-_READY_S: Final = 60.0
-_LEAD_NS: Final = 200_000_000
-_AFTER_S: Final = 60.0
+_PATIENCE_S: Final = 90.0  # beyond the steps themselves, for imports, set-up and the last report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerScenario:
-    """A load on some devices, short enough to wait for."""
+    """A load that repeats on some devices for as long as it takes, and how many steps of it are measured.
+
+    Attributes:
+        shape: (phase, seconds, watts) of each part of a step.
+    """
 
     name: str
     cards: tuple[Card, ...]
-    load: Load
+    shape: tuple[tuple[str, float, float], ...]
+    steps: int
+
+    @property
+    def step_s(self) -> float:
+        """Return how long a step takes."""
+        return sum(seconds for _, seconds, _ in self.shape)
+
+    def power(self, origin_ns: int) -> TruePower:
+        """Return the true power of each device."""
+        parts = [(seconds, power_w) for _, seconds, power_w in self.shape]
+        return TruePower.of(parts, start_ns=origin_ns, repeat_from=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +87,16 @@ class PeerResult:
 
 PEER_SCENARIOS: Final = (
     PeerScenario(
-        name="50 ms steps, 100 ms counter",
-        cards=(CARDS["hopper"],),
-        load=training(TRAINING_STEP, 10.0, name="50 ms steps"),
+        name="50 ms steps, 100 ms counter", cards=(CARDS["hopper"],), shape=TRAINING_STEP, steps=200
     ),
     PeerScenario(
         name="steady 250 W, no counter, 1 s steps",
         cards=(CARDS["pascal"],),
-        load=steady(250.0, 8.0, step_s=1.0),
+        shape=(("train", 1.0, 250.0),),
+        steps=8,
     ),
     PeerScenario(
-        name="two GPUs, 50 ms steps",
-        cards=(CARDS["ada"], CARDS["ada"]),
-        load=training(TRAINING_STEP, 6.0, name="50 ms steps"),
+        name="two GPUs, 50 ms steps", cards=(CARDS["ada"], CARDS["ada"]), shape=TRAINING_STEP, steps=120
     ),
 )
 
@@ -133,38 +145,28 @@ def _run(scenario: PeerScenario, names: Sequence[str]) -> list[PeerResult]:
         tempfile.TemporaryDirectory(prefix="energyprof-peers-") as folder,
         StandInNvml(scenario.cards, virtual=False) as nvml,
     ):
-        steps = int(scenario.load.step[-1]) + 1
+        origin_ns = nvml.clock.now_ns()
+        power = scenario.power(origin_ns)
+        for device in range(len(scenario.cards)):
+            nvml.set_power(device, power)
+        steps = (scenario.steps, origin_ns, round(scenario.step_s * 1e9))
         children = [_Child(name, steps, Path(folder), nvml.environment()) for name in names]
+        deadline_s = time.monotonic() + scenario.steps * scenario.step_s + _PATIENCE_S
         try:
-            for child in children:
-                child.wait_until_ready()
-            open_ns = time.perf_counter_ns() + _LEAD_NS
-            powers = [scenario.load.power(open_ns, card.idle_w) for card in scenario.cards]
-            for device, power in enumerate(powers):
-                nvml.set_power(device, power)
-            for child in children:
-                child.begin(_boundaries(scenario.load, open_ns))
-            patience_s = scenario.load.total_ns / 1e9 + _AFTER_S
-            return [_judge(child.name, scenario, child.answer(patience_s), powers) for child in children]
+            return [_judge(child.name, scenario, child.answer(deadline_s), power) for child in children]
         finally:
             for child in children:
                 child.end()
 
 
-def _boundaries(load: Load, open_ns: int) -> list[int]:
-    first = np.flatnonzero(np.diff(load.step, prepend=-1))
-    return [*(open_ns + load.start_ns[first]).tolist(), open_ns + load.total_ns]
-
-
-def _judge(
-    name: str, scenario: PeerScenario, answer: dict[str, Any], powers: Sequence[TruePower]
-) -> PeerResult:
-    note = answer.get("missing") or answer.get("failed")
-    if note is not None:
-        return PeerResult(peer=name, version=_version(name), scenario=scenario.name, note=note)
-    window_ns, times_ns = answer["window_ns"], np.array(answer["times_ns"], np.int64)
-    truth_j = sum(power.energy_j(*window_ns) for power in powers)
-    steps_truth_j = sum(power.energies_j(times_ns[:, 0], times_ns[:, 1]) for power in powers)
+def _judge(name: str, scenario: PeerScenario, answer: dict[str, Any], power: TruePower) -> PeerResult:
+    if "failed" in answer:
+        return PeerResult(
+            peer=name, version=_version(name), scenario=scenario.name, note=str(answer["failed"])
+        )
+    devices, times_ns = len(scenario.cards), np.array(answer["times_ns"], np.int64)
+    truth_j = devices * power.energy_j(*answer["window_ns"])
+    steps_truth_j = devices * power.energies_j(times_ns[:, 0], times_ns[:, 1])
     steps_j = None if answer["steps_j"] is None else np.array(answer["steps_j"], np.float64)
     return PeerResult(
         peer=name,
@@ -175,70 +177,53 @@ def _judge(
         error=answer["total_j"] / truth_j - 1.0,
         steps=len(times_ns),
         zero_steps=None if steps_j is None else int(np.sum(~(steps_j > 0))),
-        step_error=None
-        if steps_j is None
-        else float(np.sqrt(np.mean((steps_j - steps_truth_j) ** 2)) / np.mean(steps_truth_j)),
+        step_error=None if steps_j is None else _relative_rms(steps_j, steps_truth_j),
     )
+
+
+def _relative_rms(reported: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.mean((reported - truth) ** 2)) / np.mean(truth))
 
 
 class _Child:
     """A process that runs one tool."""
 
-    def __init__(self, name: str, steps: int, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, name: str, steps: tuple[int, int, int], folder: Path, environment: dict[str, str]
+    ) -> None:
         self.name = name
         home = folder / name
         _make_home(home)
         self._read, write = os.pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "energyprof.testing.peer_child", name, str(steps), str(write)],
-            stdin=subprocess.PIPE,
+            [sys.executable, "-m", "energyprof.testing.peer_child", name, *map(str, steps), str(write)],
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=home,
             env={**os.environ, **environment, "HOME": str(home), "PATH": f"{home}:{os.environ['PATH']}"},
             pass_fds=[write],
-            text=True,
         )
         os.close(write)
-        self._received = b""
 
-    def wait_until_ready(self) -> None:
-        self._receive(_READY_S, at_least=1)
-
-    def begin(self, boundaries_ns: list[int]) -> None:
-        assert self._process.stdin is not None
-        if self._process.poll() is None and self._received == b"R":
-            self._process.stdin.write(f"{json.dumps(boundaries_ns)}\n")
-            self._process.stdin.flush()
-
-    def answer(self, patience_s: float) -> dict[str, Any]:
-        self._receive(patience_s, at_least=None)
+    def answer(self, deadline_s: float) -> dict[str, Any]:
+        """Wait for what it says, until a monotonic time."""
+        received = b""
+        while (rest_s := deadline_s - time.monotonic()) > 0 and select([self._read], [], [], rest_s)[0]:
+            part = os.read(self._read, 65536)
+            if not part:
+                break
+            received += part
         try:
-            said: dict[str, Any] = json.loads(self._received.removeprefix(b"R"))
+            said: dict[str, Any] = json.loads(received)
         except ValueError:
             return {"failed": "it ended, or did not end, without an answer"}
         return said
 
     def end(self) -> None:
         os.close(self._read)
-        if self._process.stdin is not None:
-            self._process.stdin.close()
         self._process.kill()
         self._process.wait()
-
-    def _receive(self, patience_s: float, at_least: int | None) -> None:
-        """Read until so many bytes, or all, have come, for so long."""
-        import select
-
-        deadline_s = time.monotonic() + patience_s
-        while at_least is None or len(self._received) < at_least:
-            rest_s = deadline_s - time.monotonic()
-            if rest_s <= 0 or not select.select([self._read], [], [], rest_s)[0]:
-                return
-            part = os.read(self._read, 65536)
-            if not part:
-                return
-            self._received += part
 
 
 def _make_home(home: Path) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "ScenarioResult",
     "bounds_contain",
     "call_rate",
+    "flagged",
     "modelled_intervals",
     "phases_resolved",
     "run_energy_covered",
@@ -179,6 +180,19 @@ def call_rate(run: Simulation, scenario: str, sensor: str, limit: float) -> Scen
         unit="1/s",
         reported=run.calls_per_second,
         kept=run.calls_per_second <= limit,
+    )
+
+
+def flagged(run: Simulation, scenario: str, sensor: str, code: str) -> ScenarioResult:
+    """Check that the report carries a flag."""
+    flags = [flag for flag in run.report.flags if flag.code == code]
+    return ScenarioResult(
+        scenario=scenario,
+        sensor=sensor,
+        promise=f"the report carries the flag '{code}'",
+        unit="",
+        kept=bool(flags),
+        note=flags[0].message if flags else "",
     )
 
 

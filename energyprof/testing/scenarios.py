@@ -25,6 +25,7 @@ from energyprof.testing.promises import (
     ScenarioResult,
     bounds_contain,
     call_rate,
+    flagged,
     modelled_intervals,
     phases_resolved,
     run_energy_covered,
@@ -131,6 +132,7 @@ def part_time() -> Iterator[ScenarioResult]:
             run = simulate(as_built(card, seed), load, seed=seed)
             yield run_energy_covered(run, load.name, sensor)
             yield bounds_contain(run, load.name, sensor)
+            yield flagged(run, load.name, sensor, "aliasing")
 
 
 def steps() -> Iterator[ScenarioResult]:

@@ -5,12 +5,10 @@ import pytest
 from energyprof.errors import UnknownName
 from energyprof.testing import peers
 from energyprof.testing.cards import CARDS
-from energyprof.testing.loads import TRAINING_STEP, training
+from energyprof.testing.loads import TRAINING_STEP
 from energyprof.testing.peers import PeerResult, PeerScenario, against
 
-SHORT = PeerScenario(
-    name="short", cards=(CARDS["ada"], CARDS["ada"]), load=training(TRAINING_STEP, 0.5, name="steps")
-)
+SHORT = PeerScenario(name="short", cards=(CARDS["ada"], CARDS["ada"]), shape=TRAINING_STEP, steps=10)
 
 
 def test_a_tool_is_run_in_a_process_of_its_own_and_held_against_truth() -> None:

@@ -13,6 +13,7 @@ from energyprof.testing.loads import TRAINING_STEP, training
 from energyprof.testing.promises import (
     bounds_contain,
     call_rate,
+    flagged,
     modelled_intervals,
     phases_resolved,
     run_energy_covered,
@@ -80,7 +81,7 @@ def test_bounds_must_hold_every_truth(run: Simulation) -> None:
 
 def test_steps_must_be_near_their_truth_and_not_zero(run: Simulation) -> None:
     assert steps_resolved(run, "steps", "ada", 0.10).kept
-    assert not steps_resolved(run, "steps", "ada", 0.001).kept
+    assert not steps_resolved(run, "steps", "ada", 1e-6).kept
 
 
 def test_phases_must_be_near_their_truth_or_covered(run: Simulation) -> None:
@@ -93,3 +94,8 @@ def test_phases_must_be_near_their_truth_or_covered(run: Simulation) -> None:
 def test_calls_have_a_limit(run: Simulation) -> None:
     assert call_rate(run, "steps", "ada", 25.0).kept
     assert not call_rate(run, "steps", "ada", 5.0).kept
+
+
+def test_a_flag_must_be_in_the_report(run: Simulation) -> None:
+    assert flagged(run, "steps", "ada", "cpu-missing").kept
+    assert not flagged(run, "steps", "ada", "aliasing").kept
