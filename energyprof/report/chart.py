@@ -12,7 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
+
+from energyprof.report.words import printable
 
 __all__ = [
     "Axis",
@@ -140,7 +142,17 @@ def plot(
         '<div class="plot {} {}" role="img" aria-label="{}"><div class="plot-title-y">{}</div>'
         '<div class="plot-y">{}</div><div class="plot-area">{}{}</div><div class="plot-x">{}</div>'
         '<div class="plot-title-x">{}</div></div>'
-    ).format(height, extra, label, y.title, y_ticks, area, words, x_ticks, x.title)
+    ).format(
+        height,
+        extra,
+        printable(label, 400),
+        printable(y.title, 80),
+        y_ticks,
+        area,
+        words,
+        x_ticks,
+        printable(x.title, 80),
+    )
 
 
 def line(
@@ -170,7 +182,7 @@ def band(
 
 def dot(x: Axis, y: Axis, a: float, b: float, css: str, title: str = "") -> Markup:
     """Draw a dot that stays round however the chart is stretched, with a tooltip."""
-    tip = Markup("<title>{}</title>").format(title) if title else ""
+    tip = Markup("<title>{}</title>").format(printable(title)) if title else ""
     return Markup('<path class="dot {}" d="M{} {}h.01">{}</path>').format(css, _x(x, a), _y(y, b), tip)
 
 
@@ -215,13 +227,15 @@ def _grid_line(fraction: float) -> str:
 def _x_tick(fraction: float, text: str) -> Markup:
     """Place a tick; one at either end keeps within the chart."""
     css = "last" if fraction > 0.96 else "first" if fraction < 0.04 and len(text) > 4 else ""
-    return Markup('<span class="{}" style="left:{:.2f}%">{}</span>').format(css, 100 * fraction, text)
+    return Markup('<span class="{}" style="left:{:.2f}%">{}</span>').format(
+        css, 100 * fraction, printable(text, 40)
+    )
 
 
 def _label(label: Label, x: Scale, y: Scale) -> Markup:
     style = f"left:{100 * x.at(label.x):.2f}%;top:{100 - 100 * y.at(label.y):.2f}%"
     return Markup('<span class="mark {} {}" style="{}">{}</span>').format(
-        label.side, label.css, style, escape(label.text)
+        label.side, label.css, style, printable(label.text, 60)
     )
 
 

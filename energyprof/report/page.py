@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any, Final
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from energyprof import units
 from energyprof.record.model import Quantity
@@ -21,6 +21,7 @@ from energyprof.report.encode import json_for_html
 
 __all__ = ["CONTENT_POLICY", "asset", "fragment", "render_page"]
 
+LONGEST_TEXT: Final = 400  # characters of one text in a page; the JSON holds them all
 CONTENT_POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -66,6 +67,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("energyprof.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -76,6 +78,11 @@ def _environment() -> jinja2.Environment:
         status_meaning=words.STATUS_MEANING,
     )
     return environment
+
+
+def _shown(value: Any) -> Any:
+    """Take what cannot be shown out of every text that a template puts out, and cut what is far too long."""
+    return words.printable(value, LONGEST_TEXT) if type(value) is str else value
 
 
 def _filters() -> dict[str, Any]:
@@ -92,6 +99,8 @@ def _filters() -> dict[str, Any]:
         "percent": words.percent,
         "plain": words.plain,
         "setting": words.setting_text,
+        "long": lambda text: escape(words.printable(text, 8000)),
+        "name": lambda text: words.printable(text, 120),
         "settings": lambda mapping: [(key, words.setting_text(value)) for key, value in mapping.items()],
         "domain": words.domain_word,
         "kwh": optional(words.kwh_text),

@@ -18,7 +18,7 @@ from energyprof.record.model import Epoch, Report
 from energyprof.record.trace import Segments, Trace
 from energyprof.report.encode import pack, thin
 from energyprof.report.timeline import seconds
-from energyprof.report.words import domain_word
+from energyprof.report.words import domain_word, printable
 
 __all__ = ["Bands", "EnergyKnots", "energy_knots", "energy_payload", "phase_bands", "progress_payload"]
 
@@ -120,7 +120,7 @@ def progress_payload(report: Report, trace: Trace) -> dict[str, Any]:
         found["samples"] = {"t": pack(seconds(trace, samples[0]), 1e-5), "v": pack(samples[1], 1)}
     bands = phase_bands(trace)
     found["bands"] = {
-        "names": list(bands.names),
+        "names": [printable(name, 80) for name in bands.names],
         "t": pack(bands.start_s, 1e-5),
         "phase": pack(bands.phase, 1),
         "end": bands.end_s,
@@ -231,4 +231,6 @@ def _steps_done(at: Times, start_ns: Times, end_ns: Times) -> Floats:
 def _epoch_ticks(epochs: Sequence[Epoch]) -> list[list[Any]]:
     stages = len({e.stage for e in epochs}) > 1
     kept = [epochs[k] for k in thin(len(epochs), 500)] if epochs else []
-    return [[e.end_s, f"{e.stage} {e.index + 1}" if stages else str(e.index + 1)] for e in kept]
+    return [
+        [e.end_s, f"{printable(e.stage, 40)} {e.index + 1}" if stages else str(e.index + 1)] for e in kept
+    ]

@@ -46,7 +46,7 @@ def render_run(report: Report, trace: Trace | None) -> str:
     """
     view = RunView(report, trace)
     sections = [section for build in SECTIONS if (section := build(view)) is not None]
-    flags, notes = _flags(report)
+    flags, notes, reasons = _flags(report)
     return render_page(
         "run.html",
         title=f"{report.run.name} · energyprof",
@@ -65,6 +65,7 @@ def render_run(report: Report, trace: Trace | None) -> str:
         answers=answers_of(report),
         flags=flags,
         notes=notes,
+        reasons=reasons,
         checks=_CHECKS,
         sections=sections,
         has_steps=view.steps is not None,
@@ -73,13 +74,14 @@ def render_run(report: Report, trace: Trace | None) -> str:
     )
 
 
-def _flags(report: Report) -> tuple[list[Flag], list[Flag]]:
-    """Split the flags: warnings and worse, gravest first; then notes."""
+def _flags(report: Report) -> tuple[list[Flag], list[Flag], list[Flag]]:
+    """Split the flags: warnings and worse, gravest first; notes; reasons for figures that are missing."""
     rank = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
     ordered = sorted(report.flags, key=lambda flag: rank[flag.severity])
     return (
-        [flag for flag in ordered if flag.severity is not Severity.INFO],
-        [flag for flag in ordered if flag.severity is Severity.INFO],
+        [f for f in ordered if f.severity is not Severity.INFO],
+        [f for f in ordered if f.severity is Severity.INFO and f.field is None],
+        [f for f in ordered if f.severity is Severity.INFO and f.field is not None],
     )
 
 

@@ -18,7 +18,7 @@ from energyprof.record.model import Report
 from energyprof.record.trace import Channel, ChannelKind, Trace
 from energyprof.report.encode import bucket, pack
 from energyprof.report.steps import StepView
-from energyprof.report.words import domain_word
+from energyprof.report.words import domain_word, printable
 
 __all__ = ["Panel", "Series", "panels_of", "payload"]
 
@@ -130,9 +130,7 @@ def _state_series(trace: Trace, channel: Channel, among: list[Channel], resoluti
     t, value = _changes(seconds(trace, channel.t_ns), channel.value)
     tail = channel.name.rpartition("/")[2]
     alone = sum(c.domain == channel.domain for c in among) == 1
-    label = (
-        domain_word(channel.domain) if alone else f"{domain_word(channel.domain)} {tail.replace('_', ' ')}"
-    )
+    label = domain_word(channel.domain) if alone else f"{domain_word(channel.domain)} {_spoken(tail)}"
     return Series(label=label, t=t, value=value, resolution=resolution)
 
 
@@ -202,7 +200,7 @@ def _from_epochs(report: Report) -> list[Series]:
 
 
 def _spoken(name: str) -> str:
-    return name.replace("_", " ").replace("/", " ")
+    return printable(name.replace("_", " ").replace("/", " "), 60)
 
 
 def _fine(values: Floats) -> float:

@@ -58,6 +58,7 @@ STATUS_MEANING: Final[Mapping[RunStatus, str]] = {
 
 SUM_TOLERANCE: Final = 0.005  # a table of rounded joules that misses its total by more does not add up
 
+_JOINERS: Final = "\u200c\u200d"  # hold words of some scripts, and emoji, together
 _RANK: Final = (Provenance.COUNTER, Provenance.SAMPLED, Provenance.ESTIMATED, Provenance.MISSING)
 
 
@@ -127,7 +128,7 @@ def worst_source(quantities: list[Quantity]) -> Provenance:
 
 def domain_word(domain: str) -> str:
     """Name an energy domain for people: ``gpu:0`` -> ``GPU 0``."""
-    kind, _, number = domain.partition(":")
+    kind, _, number = printable(domain, 60).partition(":")
     known = {"gpu": "GPU", "cpu": "CPU", "dram": "DRAM", "host": "Host"}
     return f"{known.get(kind, kind)} {number}".strip()
 
@@ -158,8 +159,8 @@ def phase_share(rows: list[LedgerRow], phase: str) -> float | None:
 
 
 def printable(text: str, longest: int = 200) -> str:
-    """Make a text safe for a terminal line: no control or direction characters, cut if it is long."""
-    kept = "".join(c if c.isprintable() else " " for c in text[: 4 * longest])
+    """Make a text safe to show on one line: no control or direction characters, cut if it is long."""
+    kept = "".join(c if c.isprintable() or c in _JOINERS else " " for c in text[: 2 * longest])
     return kept if len(kept) <= longest else f"{kept[: longest - 1]}…"
 
 

@@ -46,7 +46,7 @@
   const tray = document.getElementById("tray");
   const ticks = () => rows.map(row => row.querySelector("input")).filter(box => box.checked);
   const quoted = text => /^[\w.:/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-  const command = () => `energyprof compare ${ticks().map(box => quoted(box.value)).join(" ")}`;
+  const command = () => `energyprof compare ${ticks().map(box => quoted(page.data.ids[box.value])).join(" ")}`;
   const update = () => {
     const count = ticks().length;
     tray.hidden = count === 0;

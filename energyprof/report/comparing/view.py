@@ -10,6 +10,7 @@ from markupsafe import Markup
 from energyprof.analysis.comparison import ArmResult, Comparison, Group
 from energyprof.record.model import Report
 from energyprof.report.chart import series_class
+from energyprof.report.words import printable
 
 __all__ = ["GroupView"]
 
@@ -59,7 +60,9 @@ class GroupView:
         item = Markup(
             '<li><svg viewBox="0 0 26 10" aria-hidden="true"><path class="line {}" d="M0 5h26"/></svg>{}</li>'
         )
-        items = Markup("").join(item.format(style, name) for name, style in list(names.items())[:_STYLES])
+        items = Markup("").join(
+            item.format(style, printable(name, 80)) for name, style in list(names.items())[:_STYLES]
+        )
         return Markup('<ul class="legend">{}</ul>').format(items)
 
     @cached_property

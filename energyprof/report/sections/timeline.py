@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from energyprof.report.chart import axis, band, line, plot, series_class
 from energyprof.report.encode import bucket
 from energyprof.report.page import fragment
 from energyprof.report.progress import energy_payload, progress_payload
 from energyprof.report.section import Section
-from energyprof.report.timeline import Panel, payload
+from energyprof.report.timeline import Panel, Series, payload
 from energyprof.report.view import RunView
 from energyprof.report.words import percent
 from energyprof.units import format_count
@@ -28,7 +29,7 @@ def section(view: RunView) -> Section:
     reduced = max((s.size for panel in view.panels for s in panel.series), default=1)
     body = fragment(
         "run_timeline.html",
-        drawings=[(panel, drawing(panel)) for panel in view.panels],
+        drawings=[(panel, drawing(panel, view.report.totals.duration_s)) for panel in view.panels],
         has_trace=view.trace is not None,
         reduced=format_count(reduced) if reduced > 1 else None,
     )
@@ -36,8 +37,7 @@ def section(view: RunView) -> Section:
         key="timeline",
         short="Timeline",
         title="Timeline",
-        about="One clock for everything. Drag across any chart to zoom: all follow, and the joules "
-        "of the range are printed above.",
+        about="",
         body=body,
     )
 
@@ -54,10 +54,10 @@ def data(view: RunView) -> dict[str, Any] | None:
     return found
 
 
-def drawing(panel: Panel) -> Markup:
+def drawing(panel: Panel, duration_s: float) -> Markup:
     """Draw a panel without scripts: at most 300 points a series, with their least and greatest."""
-    held = [bucket(s.t, s.value, _DRAWN) for s in panel.series]
-    x = axis([float(v) for b in held for v in (b.position[0], b.position[-1])], "time", "s")
+    held = [bucket(*_within(series, duration_s), _DRAWN) for series in panel.series]
+    x = axis([0.0, duration_s], "time", "s", zero=True)
     values = [float(v) for b in held for v in (*b.low, *b.high)]
     y = axis(values, panel.title, panel.unit, zero=panel.key in _FROM_ZERO, count=4)
     marks: list[Markup] = []
@@ -68,6 +68,12 @@ def drawing(panel: Panel) -> Markup:
             )
         marks.append(line(x, y, b.position.tolist(), b.mean.tolist(), series_class(index)))
     return plot(x, y, marks, label=_said(panel), height="small")
+
+
+def _within(series: Series, duration_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the part of a series inside the window; all of it where there is none."""
+    inside = (series.t >= 0) & (series.t <= duration_s)
+    return (series.t[inside], series.value[inside]) if inside.any() else (series.t, series.value)
 
 
 def _said(panel: Panel) -> str:
