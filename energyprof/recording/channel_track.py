@@ -105,6 +105,11 @@ class ChannelTrack:
             rows.append(self._index, self._failing_since_ns, after_ns, math.nan, True)
             self._failing_since_ns = after_ns
 
+    def break_off(self, rows: RowBuffer, after_ns: int) -> None:
+        """Write a gap since the value last changed: what the sensor showed meanwhile means nothing."""
+        rows.append(self._index, self._known_ns or after_ns, after_ns, math.nan, True)
+        self._row_ns = self._known_ns = after_ns
+
     def finish(self, rows: RowBuffer, end_ns: int) -> None:
         """Write the gap of a channel that failed and did not come back."""
         if self._failing_since_ns is None:
@@ -120,14 +125,30 @@ class ChannelTrack:
             max(self._held_ns, before_ns - self._stale_ns) if self._held_ns else before_ns - self._stale_ns
         )
         self.edge_ns = self._stamps.edge_ns(since_ns, after_ns, wall_offset_ns)
-        since_ns, t_ns = narrow(since_ns, after_ns, self.edge_ns)
-        if reading.gap and self.kind is ChannelKind.ENERGY and self._known_ns:
-            since_ns = self._known_ns  # what the counter had not shown yet is lost with it
+        if reading.gap:
+            since_ns, t_ns = self._write_break(rows, since_ns), after_ns
+        else:
+            since_ns, t_ns = narrow(since_ns, after_ns, self.edge_ns)
         t_ns = max(t_ns, self._row_ns)
-        rows.append(self._index, min(since_ns, t_ns), t_ns, reading.value, reading.gap)
+        rows.append(self._index, min(since_ns, t_ns), t_ns, reading.value)
         self._row_ns = t_ns
         if reading.gap or reading.value != self._value:
             self._known_ns = t_ns
+
+    def _write_break(self, rows: RowBuffer, since_ns: int) -> int:
+        """Write the gap before a value that does not continue the older one; return since when it may stand.
+
+        What a counter had not shown yet is lost with it, so that the gap begins where it last moved. A stamp
+        before the last poll is of the time before the break.
+        """
+        if self.edge_ns is not None and self.edge_ns > self._held_ns:
+            since_ns = max(since_ns, narrow(since_ns, int(self.edge_ns), self.edge_ns)[0])
+        start_ns = self._known_ns if self.kind is ChannelKind.ENERGY else self._held_ns
+        if start_ns:
+            since_ns = max(since_ns, start_ns)
+            rows.append(self._index, start_ns, since_ns, math.nan, True)
+            self._row_ns = max(self._row_ns, since_ns)
+        return since_ns
 
     def _take_logged(
         self, rows: RowBuffer, reading: Reading, before_ns: int, after_ns: int, wall_offset_ns: int

@@ -27,6 +27,7 @@ _MISSES_UNTIL_DOUBT: Final = 2  # in a row
 _MISSES_UNTIL_LOST: Final = 4
 _LATE_UNTIL_DOUBT: Final = 4
 _FOLLOW_AT_LEAST_NS: Final = 55 * _MS  # a faster sensor: every m-th edge, at most about 40 calls a second
+_FOLLOW_SINGLY_NS: Final = 35 * _MS  # where one poll an edge is enough
 _LATE_POLLS: Final = 7  # how often a late edge is looked for; less often after cycles without one
 _CHECK_EVERY: Final = 10  # edges told by stamps
 _AMBIGUOUS: Final = 0.3  # a bracket wider than this share of the period could hold any of several edges
@@ -64,7 +65,8 @@ class EdgeFollower:
     def aim(self, now_ns: int) -> int:
         """Aim at the next edge whose first poll is still to come, and return when that poll is due."""
         period_ns = self.line.period_ns
-        self._stride = max(1, math.ceil(_FOLLOW_AT_LEAST_NS / period_ns))
+        apart_ns = _FOLLOW_SINGLY_NS if self._single else _FOLLOW_AT_LEAST_NS
+        self._stride = max(1, math.ceil(apart_ns / period_ns))
         last = max(self.line.number, self._target) if self._quiet_cycles else self.line.number
         target = last + self._stride
         margin_ns = self._margin_of(target)

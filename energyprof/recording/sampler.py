@@ -201,7 +201,10 @@ class Sampler:
             if reading.reason is not None:
                 self._note(track.name, reading.reason, after_ns)
             if math.isnan(reading.value):
-                channel.fail(self._rows, after_ns)
+                if reading.gap:
+                    channel.break_off(self._rows, after_ns)
+                else:
+                    channel.fail(self._rows, after_ns)
                 continue
             good = True
             self._latest[reading.channel] = reading.value

@@ -33,7 +33,8 @@ class Reading:
     Attributes:
         channel: the :class:`ChannelSpec` name.
         value: in the channel's unit. Energy is raw and cumulative in joules; the sensor itself undoes wraps
-            and resets so that it never falls. NaN where reading this channel failed and others did not.
+            and resets so that it never falls. NaN where reading this channel failed and others did not; with
+            ``gap``, where it could be read but means nothing (a counter that stands still).
         sensor_time_ns: the sensor's own wall-clock time stamp (Unix epoch) of this value, or None.
         gap: True where continuity was lost since the reading before (counter reset, driver reload).
         logged: True where ``sensor_time_ns`` is from the sensor's own log; one call may then give several

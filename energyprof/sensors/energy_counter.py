@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +24,8 @@ class CounterValue:
     """A reading made continuous.
 
     Attributes:
-        energy_j: joules since the first reading; never falls. None: there is nothing new to tell.
+        energy_j: joules since the first reading; never falls. NaN while the counter stands still although
+            power is drawn; None where there is nothing new to tell.
         gap: whether what was drawn since the counter last moved is not known from it.
         reason: why, in words.
     """
@@ -67,10 +69,14 @@ class EnergyCounter:
         if raw == last:
             return self._stand(now_ns, power_w)
         broken = self._break(last, raw, now_ns, reloaded=reloaded)
+        most = self._most(now_ns)
         self._moved_ns, self._frozen = now_ns, False
+        if broken is None:
+            self._total += raw - last
+        elif most is None or raw <= most:
+            self._total += raw  # what it has counted since it began anew was drawn at any rate
         if broken is not None:
             return self._gap(broken)
-        self._total += raw - last
         return CounterValue(self._total * self._unit_j)
 
     def _break(self, last: int, raw: int, now_ns: int, *, reloaded: bool) -> str | None:
@@ -101,7 +107,7 @@ class EnergyCounter:
         if now_ns - self._told_ns < _REPEAT_NS:
             return CounterValue(None)
         self._told_ns = now_ns
-        return self._gap(_FROZEN)
+        return CounterValue(math.nan, gap=True, reason=_FROZEN)
 
     def _gap(self, reason: str) -> CounterValue:
         return CounterValue(self._total * self._unit_j, gap=True, reason=reason)
