@@ -16,7 +16,14 @@ import torch
 from energyprof.errors import UnknownName, UsageError
 from learners.algorithms.bp import BackpropagationConfig, backpropagation
 from learners.algorithms.cafo import CascadedForward, CascadedForwardConfig
+from learners.algorithms.dfa import FeedbackAlignment, FeedbackAlignmentConfig
 from learners.algorithms.ff import ForwardForward, ForwardForwardConfig
+from learners.algorithms.ladder import (
+    DeepSupervision,
+    DeepSupervisionConfig,
+    MonoForwardJoint,
+    MonoForwardJointConfig,
+)
 from learners.algorithms.mf import MonoForward, MonoForwardConfig
 from learners.base import DataSpec, Learner
 from learners.configuration import LearnerConfig
@@ -187,5 +194,32 @@ _BUILT_IN: Final = (
         config=MonoForwardConfig,
         default_arch=_wide_mlp,
         builder=MonoForward,
+    ),
+    LearnerEntry(
+        name="bp-ds",
+        title="Deep supervision",
+        summary="Backpropagation with an auxiliary softmax classifier on every hidden layer.",
+        paper="Lee et al. 2015, arXiv 1409.5185",
+        config=DeepSupervisionConfig,
+        default_arch=_wide_mlp,
+        builder=DeepSupervision,
+    ),
+    LearnerEntry(
+        name="mf-joint",
+        title="Mono-Forward, joint",
+        summary="Mono-Forward's net and losses under global gradients: what locality alone changes.",
+        paper="Gong, Li and Abdulla 2025, arXiv 2501.09238",
+        config=MonoForwardJointConfig,
+        default_arch=_wide_mlp,
+        builder=MonoForwardJoint,
+    ),
+    LearnerEntry(
+        name="dfa",
+        title="Direct feedback alignment",
+        summary="The output's error reaches each layer through a fixed random matrix (also fa and drtp).",
+        paper="Nokland 2016, arXiv 1609.01596",
+        config=FeedbackAlignmentConfig,
+        default_arch=_wide_mlp,
+        builder=FeedbackAlignment,
     ),
 )

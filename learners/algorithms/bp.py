@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from energyprof.errors import UsageError
 from learners.base import Batch, Learner, Metrics
+from learners.configuration import setting
 from learners.networks.blueprint import Blueprint
 from learners.networks.convolution import conv_blocks, conv_features
 from learners.networks.dense import Dense, drop_gradients, relu_backward_
@@ -30,7 +33,15 @@ __all__ = ["Backpropagation", "BackpropagationConfig", "ConvBackpropagation", "b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackpropagationConfig(UpdateConfig):
-    """Settings of backpropagation: those of its optimizer."""
+    """Settings of backpropagation."""
+
+    checkpoint: int = setting(
+        0,
+        "keep every k-th activation and recompute the others; 0 keeps all",
+        source="Chen et al. 2016",
+        low=0,
+    )
+    accumulate: int = setting(1, "micro-batches that a batch is cut into, one update for all", low=1)
 
 
 class Backpropagation(Learner):
@@ -38,29 +49,52 @@ class Backpropagation(Learner):
 
     def __init__(self, blueprint: Blueprint, config: BackpropagationConfig) -> None:
         super().__init__()
+        self.config = config
         sizes = (blueprint.spec.features, *blueprint.architecture.widths, blueprint.spec.classes)
-        pairs = pairwise(sizes)
+        generator, device = blueprint.generator, blueprint.device
         self.layers = register(
-            self, "layer", (Dense.standard(i, o, blueprint.generator, blueprint.device) for i, o in pairs)
+            self, "layer", (Dense.standard(i, o, generator, device) for i, o in pairwise(sizes))
         )
         self.optimizer = config.make_optimizer(self.parameters())
 
     @torch.no_grad()
     def step(self, batch: Batch) -> Metrics:
-        """Do one forward pass, one backward pass and one update."""
-        with self.phase("forward"):
-            activations = self._activations(batch.x)  # a_0 .. a_L, all kept for the backward pass
-            logits = self.layers[-1](activations[-1])
-        with self.phase("backward"):
-            loss, delta = cross_entropy_error(logits, batch.y)  # delta (B, C)
-            for index in range(len(self.layers) - 1, -1, -1):
-                layer, inputs = self.layers[index], activations.pop()
-                layer.set_gradient(delta, inputs)
-                if index:  # no gradient for the input: 3F - 2 d0 d1 FLOPs a sample, not 3F
-                    delta = relu_backward_(layer.input_gradient(delta), inputs)
+        """Do one forward pass, one backward pass (of each micro-batch) and one update."""
+        parts = list(
+            zip(*(t.chunk(self.config.accumulate) for t in (batch.x.flatten(1), batch.y)), strict=True)
+        )
+        losses = [self._gradients(x, y, len(y) / len(batch.y), add=k > 0) for k, (x, y) in enumerate(parts)]
         with self.phase("optimizer"):
             self.optimizer.step()
-        return {"loss": loss}
+        return {"loss": losses[0] if len(losses) == 1 else torch.stack(losses).sum()}
+
+    def _gradients(self, x: Tensor, y: Tensor, share: float, *, add: bool) -> Tensor:
+        """Set, or add to, all gradients from a micro-batch that is a share of the batch; return its loss."""
+        with self.phase("forward"):
+            kept: list[Tensor | None] = [x]  # a_0 .. a_L for the backward pass, or every k-th of them
+            a = x
+            for index, layer in enumerate(self.layers[:-1], start=1):
+                a = layer(a).relu_()
+                kept.append(a if self._keeps(index) else None)
+            loss, delta = cross_entropy_error(self.layers[-1](a), y)  # delta (B, C)
+        with self.phase("backward"):
+            delta = delta if share == 1 else delta.mul_(share)
+            for index in range(len(self.layers) - 1, -1, -1):
+                inputs, layer = self._recall(kept, index), self.layers[index]
+                (layer.add_gradient if add else layer.set_gradient)(delta, inputs)
+                if index:  # no gradient for the input: 3F - 2 d0 d1 FLOPs a sample, not 3F
+                    delta = relu_backward_(layer.input_gradient(delta), inputs)
+        return loss if share == 1 else loss * share
+
+    def _keeps(self, index: int) -> bool:
+        return not self.config.checkpoint or index % self.config.checkpoint == 0
+
+    def _recall(self, kept: list[Tensor | None], index: int) -> Tensor:
+        """Take a_index, the last in the list, recomputing from the nearest one kept where it was dropped."""
+        start = max(i for i in range(index + 1) if kept[i] is not None)
+        for i in range(start, index):
+            kept[i + 1] = self.layers[i](kept[i]).relu_()
+        return cast("Tensor", kept.pop())
 
     @torch.no_grad()
     def scores(self, x: Tensor) -> Tensor:
@@ -70,18 +104,18 @@ class Backpropagation(Learner):
             a = layer(a).relu_()
         return self.layers[-1](a)  # type: ignore[no-any-return]
 
-    def _activations(self, x: Tensor) -> list[Tensor]:
-        activations = [x.flatten(1)]
-        for layer in self.layers[:-1]:
-            activations.append(layer(activations[-1]).relu_())
-        return activations
-
 
 class ConvBackpropagation(Learner):
     """CaFo's blocks (Conv 3x3, ReLU, MaxPool 2, BatchNorm) and a linear softmax head, by autograd."""
 
     def __init__(self, blueprint: Blueprint, config: BackpropagationConfig) -> None:
         super().__init__()
+        if config.checkpoint:
+            raise UsageError(
+                f"checkpoint={config.checkpoint} goes with mlp only: recomputing a block of "
+                f"'{blueprint.architecture}' would take its batch's statistics twice"
+            )
+        self.accumulate = config.accumulate
         self.blocks = register(self, "block", conv_blocks(blueprint))
         features = conv_features(blueprint)[-1]
         self.head = Dense.standard(features, blueprint.spec.classes, blueprint.generator, blueprint.device)
@@ -94,16 +128,19 @@ class ConvBackpropagation(Learner):
         return F.linear(x.flatten(1), self.head.weight, self.head.bias)
 
     def step(self, batch: Batch) -> Metrics:
-        """Do one forward pass, one backward pass and one update."""
+        """Do one forward pass, one backward pass (of each micro-batch) and one update."""
         self.train()
-        with self.phase("forward"):
-            loss = F.cross_entropy(self(batch.x), batch.y)
-        with self.phase("backward"):
-            loss.backward()  # type: ignore[no-untyped-call]
+        losses = []
+        for x, y in zip(batch.x.chunk(self.accumulate), batch.y.chunk(self.accumulate), strict=True):
+            with self.phase("forward"):
+                loss = F.cross_entropy(self(x), y) * (len(y) / len(batch.y))
+            with self.phase("backward"):
+                loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
         with self.phase("optimizer"):
             self.optimizer.step()
             drop_gradients(self)
-        return {"loss": loss.detach()}
+        return {"loss": torch.stack(losses).sum()}
 
     @torch.no_grad()
     def scores(self, x: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ Predictors (section 3.3), each trained with its block frozen, one after another:
     sparsemax   f = sparsemax   dL/dV = H' (sparsemax(H V) - Y) / n
     mse         f = identity    V = (H'H + lambda I)^-1 H'Y, in closed form from one pass over the data
 
+Blocks are *random*, left as drawn, or trained first by *dfa*, direct feedback alignment (cafo_feedback.py).
+
 Batch normalisation takes its statistics in one pass over the training data, in training mode, before any
 predictor learns (the average over the batches); from then on they are frozen, in training and prediction.
 """
@@ -27,10 +29,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from energyprof.errors import TrainingFailed, UsageError
+from learners.algorithms.cafo_feedback import BlockFeedback
 from learners.base import Batch, Learner, Metrics, Stage
 from learners.configuration import setting
 from learners.networks.blueprint import Blueprint
-from learners.networks.convolution import conv_blocks, conv_features
+from learners.networks.convolution import ConvBlock, conv_blocks, conv_features
 from learners.networks.initialisation import torch_default
 from learners.networks.losses import cross_entropy_error, sparsemax, sparsemax_error, squared_error
 from learners.networks.optimizer import FusedOptimizer, UpdateConfig
@@ -48,6 +51,13 @@ class CascadedForwardConfig(UpdateConfig):
         "ce", "loss of the predictors; mse is solved in closed form", source="Zhao et al. 2023, section 3.3"
     )
     ridge: float = setting(1.0, "lambda of the closed form", low=0.0)
+    blocks: Literal["random", "dfa"] = setting(
+        "random",
+        "blocks stay as drawn, or learn by direct feedback alignment first",
+        source="Zhao et al. 2023",
+    )
+    block_lr: float = setting(2.5e-4, "learning rate of dfa blocks", source="tuned on MNIST", low=0.0)
+    block_weight_decay: float = setting(0.0, "weight decay of dfa blocks", low=0.0)
 
 
 class CascadedForward(Learner):
@@ -70,22 +80,23 @@ class CascadedForward(Learner):
             )
         self.config = config
         self.classes = blueprint.spec.classes
-        self.blocks = register(self, "block", conv_blocks(blueprint, norm_momentum=None))
-        for block in self.blocks:
-            block.requires_grad_(False)
+        self.blocks = register(self, "block", conv_blocks(blueprint))
         self.predictors = nn.ParameterList(
             torch_default((self.classes, d), d, blueprint.generator, blueprint.device)
             for d in conv_features(blueprint)
         )
         self.ready = 0  # predictors that take part in the scores
         self._closed_form = config.predictor == "mse"
-        self._optimizer: FusedOptimizer | None = None  # of the predictor in training
-        self._normal_equations: tuple[Tensor, Tensor] | None = (
-            None  # H'H (d, d) and H'Y (d, C), in the making
-        )
+        self._optimizer: FusedOptimizer | None = None  # of what is in training
+        self.teacher = self._make_teacher(blueprint)
+        self._normal_equations: tuple[Tensor, Tensor] | None = None  # H'H (d, d), H'Y (d, C), in the making
 
     def stages(self) -> Iterator[Stage]:
-        """Yield the pass for the statistics, then one stage a predictor (one pass where it is solved)."""
+        """Yield the blocks' training if any, the pass for the statistics, then one stage a predictor."""
+        if self.teacher is not None:
+            yield Stage(name="blocks", step=self._train_blocks, loss=self.teacher.loss)
+            self.teacher = self._optimizer = None
+            _forget_statistics(self.blocks)
         yield Stage(name="statistics", step=self._take_statistics, epochs=1)
         learn, epochs = (self._accumulate, 1) if self._closed_form else (self._learn, None)
         for index in range(len(self.blocks)):
@@ -97,17 +108,23 @@ class CascadedForward(Learner):
 
     @torch.no_grad()
     def scores(self, x: Tensor) -> Tensor:
-        """Return sum_i P_i over the predictors trained so far (B, C); all zero before the first."""
+        """Return sum_i P_i over the predictors trained so far; before them the teacher's logits, or zeros."""
+        if self.teacher is not None:
+            return self.teacher.logits(x)
         total = x.new_zeros(x.shape[0], self.classes)
         for block, predictor in zip(self.blocks[: self.ready], self.predictors, strict=False):
             x = block.eval()(x)
             total += self._output(product(x.flatten(1), predictor))
         return total
 
+    def _train_blocks(self, batch: Batch) -> Metrics:
+        assert self.teacher is not None
+        return {"loss": self.teacher.step(batch, self.phase)}
+
     @torch.no_grad()
     def _take_statistics(self, batch: Batch) -> Metrics:
         """Let batch normalisation take in one batch; the loss is that of no prediction, ln C."""
-        with self.phase("blocks/forward"):
+        with self.phase("forward"):
             x = batch.x
             for block in self.blocks:
                 x = block.train()(x)
@@ -116,9 +133,9 @@ class CascadedForward(Learner):
     @torch.no_grad()
     def _learn(self, index: int, batch: Batch) -> Metrics:
         """Update predictor ``index`` by its gradient (dV' = error' H)."""
-        with self.phase("blocks/forward"):
+        with self.phase("forward"):
             h = self._features(index, batch.x)
-        with self.phase(f"predictor{index + 1}/local-update"):
+        with self.phase("local-update"):
             predictor = self.predictors[index]
             loss, error = self._error(product(h, predictor), batch.y)  # (B, C)
             predictor.grad = product(error.t(), h.t())
@@ -129,9 +146,9 @@ class CascadedForward(Learner):
     @torch.no_grad()
     def _accumulate(self, index: int, batch: Batch) -> Metrics:
         """Add one batch to H'H and H'Y of predictor ``index``; the loss is that of the predictor as it is."""
-        with self.phase("blocks/forward"):
+        with self.phase("forward"):
             h = self._features(index, batch.x)
-        with self.phase(f"predictor{index + 1}/local-update"):
+        with self.phase("local-update"):
             gram, cross = self._normal_equations or (
                 h.new_zeros(h.shape[1], h.shape[1]),
                 h.new_zeros(h.shape[1], self.classes),
@@ -178,7 +195,26 @@ class CascadedForward(Learner):
             return outputs
         return sparsemax(outputs) if self.config.predictor == "sparsemax" else torch.softmax(outputs, 1)
 
+    def _make_teacher(self, blueprint: Blueprint) -> BlockFeedback | None:
+        """Return what trains the blocks, or leave them as drawn."""
+        if self.config.blocks == "random":
+            _forget_statistics(self.blocks)
+            return None
+        lr, weight_decay = self.config.block_lr, self.config.block_weight_decay
+        teacher = BlockFeedback(self.blocks, blueprint, self.config, lr=lr, weight_decay=weight_decay)
+        self._optimizer = teacher.optimizer
+        return teacher
+
     def _optimizer_of(self, index: int) -> FusedOptimizer:
         if self._optimizer is None:
             self._optimizer = self.config.make_optimizer([self.predictors[index]])
         return self._optimizer
+
+
+def _forget_statistics(blocks: tuple[ConvBlock, ...]) -> None:
+    """Freeze the blocks' parameters; let their statistics begin anew, as the plain average over batches."""
+    for block in blocks:
+        block.requires_grad_(False)
+        if block.norm is not None:
+            block.norm.reset_running_stats()
+            block.norm.momentum = None

@@ -13,6 +13,9 @@ Schedules. *Concurrent*: every batch updates all layers, one after another; noth
 is done (the updates of Nokland and Eidnes 2019, loss ``pred``). *Sequential*: one layer to its end, then the
 next; only the layer in training has gradients and optimizer state. *Pipelined*: layer i works on batch t - i,
 so that all layers could work at the same time; it makes the updates of the concurrent schedule, later.
+
+With ``predsim`` = beta > 0 (Nokland and Eidnes 2019), L_i = (1 - beta) CE + beta L_sim(a_i F_i'), with F_i
+(d_i, d_i) learnt too: samples of a class should look alike.
 """
 
 from __future__ import annotations
@@ -27,15 +30,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from energyprof.errors import UsageError
 from learners.base import Batch, Learner, Metrics, Stage
 from learners.configuration import setting
 from learners.networks.blueprint import Blueprint
 from learners.networks.convolution import ConvBlock, conv_blocks, conv_features
 from learners.networks.dense import Dense, drop_gradients, relu_backward_
-from learners.networks.initialisation import kaiming_uniform
+from learners.networks.initialisation import kaiming_uniform, torch_default
 from learners.networks.losses import cross_entropy_error
 from learners.networks.optimizer import FusedOptimizer, UpdateConfig
 from learners.networks.product import product
+from learners.networks.similarity import label_similarity, similarity_error
 from learners.networks.stack import register
 
 __all__ = ["MonoForward", "MonoForwardBlock", "MonoForwardConfig", "MonoForwardLayer"]
@@ -53,6 +58,13 @@ class MonoForwardConfig(UpdateConfig):
         "class scores: the sum of all layers' goodness, or the last layer's",
         source="Gong et al. 2025, section 3",
     )
+    predsim: float = setting(
+        0.0,
+        "share beta of similarity matching in each loss (mlp only)",
+        source="they use .99",
+        low=0.0,
+        high=1.0,
+    )
 
 
 class MonoForwardLayer(nn.Module):
@@ -61,14 +73,16 @@ class MonoForwardLayer(nn.Module):
     Attributes:
         dense: W_i (d_i, d_{i-1}) and b_i.
         projection: M_i (C, d_i).
+        similarity: F_i (d_i, d_i), or None without predsim.
     """
 
-    def __init__(self, inputs: int, outputs: int, blueprint: Blueprint) -> None:
+    def __init__(self, inputs: int, outputs: int, blueprint: Blueprint, predsim: float = 0.0) -> None:
         super().__init__()
-        self.dense = Dense.kaiming(inputs, outputs, blueprint.generator, blueprint.device)
-        self.projection = kaiming_uniform(
-            (blueprint.spec.classes, outputs), blueprint.generator, blueprint.device
-        )
+        generator, device = blueprint.generator, blueprint.device
+        self.dense = Dense.kaiming(inputs, outputs, generator, device)
+        self.projection = kaiming_uniform((blueprint.spec.classes, outputs), generator, device)
+        self.predsim = predsim
+        self.similarity = torch_default((outputs, outputs), outputs, generator, device) if predsim else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a_i (B, d_i) for a_{i-1} (B, d_{i-1})."""
@@ -83,10 +97,23 @@ class MonoForwardLayer(nn.Module):
     def set_gradient(self, a: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Set the gradients of L_i from a_i (B, d_i), a_{i-1} (B, d_{i-1}) and labels (B,); return L_i."""
         loss, error = cross_entropy_error(self.goodness(a), y)  # e (B, C)
+        if self.similarity is not None:
+            error.mul_(1 - self.predsim)
         self.projection.grad = product(error.t(), a.t())
-        delta = relu_backward_(product(error, self.projection.t()), a)  # (B, d_i)
-        self.dense.set_gradient(delta, x)
+        delta = product(error, self.projection.t())  # dL_i/da_i (B, d_i)
+        if self.similarity is not None:
+            loss = (1 - self.predsim) * loss + self._match(self.similarity, a, y, delta)
+        self.dense.set_gradient(relu_backward_(delta, a), x)
         return loss
+
+    def _match(self, similarity: nn.Parameter, a: Tensor, y: Tensor, delta: Tensor) -> Tensor:
+        """Set the gradient of F_i, add similarity matching's part to dL_i/da_i; return its part of L_i."""
+        target = label_similarity(y, self.projection.shape[0])
+        loss, slope = similarity_error(product(a, similarity), target)
+        slope.mul_(self.predsim)  # (B, d_i)
+        similarity.grad = product(slope.t(), a.t())
+        delta.add_(product(slope, similarity.t()))
+        return self.predsim * loss
 
 
 class MonoForwardBlock(nn.Module):
@@ -135,12 +162,10 @@ class MonoForward(Learner):
         blueprint.architecture.require("any", "mf")
         self.config = config
         self.schedule = config.schedule
-        self.layers = register(self, "layer", _layers(blueprint))
+        self.layers = register(self, "layer", _layers(blueprint, config))
         self.ready = len(self.layers)  # layers that take part in the scores
         self._optimizers: dict[int, FusedOptimizer] = {}  # of the layers in training, made at first use
-        self._names = [
-            (f"layer{i}/forward", f"layer{i}/local-update") for i in range(1, len(self.layers) + 1)
-        ]
+        self._names = [self._phase_names(number) for number in range(1, len(self.layers) + 1)]
         self._waiting: dict[int, tuple[Tensor, Tensor]] = {}  # pipelined: layer -> (its input, labels)
 
     def stages(self) -> Iterator[Stage]:
@@ -179,6 +204,11 @@ class MonoForward(Learner):
                 total = goodness if total is None else total.add_(goodness)
         return self.layers[self.ready - 1].goodness(a) if total is None else total
 
+    def _phase_names(self, number: int) -> tuple[str, str]:
+        """Name a layer's phases; a stage of its own has the layer in its name already."""
+        layer = "" if self.schedule == "sequential" else f"layer{number}/"
+        return f"{layer}forward", f"{layer}local-update"
+
     def _inputs(self, x: Tensor) -> Tensor:
         return x.flatten(1) if isinstance(self.layers[0], MonoForwardLayer) else x
 
@@ -198,7 +228,7 @@ class MonoForward(Learner):
     def _step_one(self, index: int, batch: Batch) -> Metrics:
         """Update one layer; those below are frozen and only pass the batch on."""
         a = self._inputs(batch.x)
-        with self.phase("frozen/forward"), torch.no_grad():
+        with self.phase("frozen"), torch.no_grad():
             for layer in self.layers[:index]:
                 a = layer(a)
         return {"loss": self._learn(index, a, batch.y)[1]}
@@ -230,12 +260,16 @@ class MonoForward(Learner):
         return self._optimizers[index]
 
 
-def _layers(blueprint: Blueprint) -> Iterator[MonoForwardLayer | MonoForwardBlock]:
+def _layers(blueprint: Blueprint, config: MonoForwardConfig) -> Iterator[MonoForwardLayer | MonoForwardBlock]:
     if blueprint.architecture.kind == "conv":
+        if config.predsim:
+            raise UsageError(
+                f"predsim={config.predsim:g} goes with mlp only, seen '{blueprint.architecture}'"
+            )
         blocks = conv_blocks(blueprint, norm=False)
         for block, features in zip(blocks, conv_features(blueprint), strict=True):
             yield MonoForwardBlock(block, features, blueprint)
         return
     sizes = (blueprint.spec.features, *blueprint.architecture.widths)
     for inputs, outputs in pairwise(sizes):
-        yield MonoForwardLayer(inputs, outputs, blueprint)
+        yield MonoForwardLayer(inputs, outputs, blueprint, config.predsim)

@@ -29,7 +29,7 @@ class ConvBlock(nn.Module):
         channels: int,
         generator: torch.Generator,
         device: torch.device,
-        norm: nn.Module | None,
+        norm: nn.BatchNorm2d | None,
     ) -> None:
         super().__init__()
         fan_in = inputs * 9
@@ -50,19 +50,11 @@ class ConvBlock(nn.Module):
         return self.norm(h)  # type: ignore[no-any-return]
 
 
-def conv_blocks(
-    blueprint: Blueprint, *, norm: bool = True, norm_momentum: float | None = 0.1
-) -> Iterator[ConvBlock]:
-    """Make the architecture's blocks in order.
-
-    Args:
-        blueprint: what to build from.
-        norm: whether each block ends with batch normalisation.
-        norm_momentum: of its running statistics; None averages over all batches alike.
-    """
+def conv_blocks(blueprint: Blueprint, *, norm: bool = True) -> Iterator[ConvBlock]:
+    """Make the architecture's blocks in order, each ending with batch normalisation or none."""
     channels = blueprint.spec.shape[0]
     for width in blueprint.architecture.widths:
-        last = nn.BatchNorm2d(width, momentum=norm_momentum, device=blueprint.device) if norm else None
+        last = nn.BatchNorm2d(width, device=blueprint.device) if norm else None
         yield ConvBlock(channels, width, blueprint.generator, blueprint.device, last)
         channels = width
 

@@ -39,6 +39,13 @@ class Dense(nn.Module):
         """Return (B, out) for (B, in), without a graph."""
         return product(x, self.weight, self.bias)
 
+    def add_gradient(self, delta: Tensor, x: Tensor) -> None:
+        """Add to the gradients what :meth:`set_gradient` would set."""
+        assert self.weight.grad is not None
+        assert self.bias.grad is not None
+        self.weight.grad += product(delta.t(), x.t())
+        self.bias.grad += delta.sum(0)
+
     def set_gradient(self, delta: Tensor, x: Tensor) -> None:
         """Set dW = delta' x and db = sum of delta, for delta = dL/dz (B, out) and input x (B, in)."""
         self.weight.grad = self.bias.grad = None  # the old ones go first: never two at a time

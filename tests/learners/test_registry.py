@@ -21,8 +21,8 @@ def test_the_four_learners_are_there():
 
 
 def test_an_unknown_learner_names_the_nearest():
-    with pytest.raises(UnknownName, match="unknown algorithm 'cofa': did you mean 'cafo'"):
-        entry("cofa")
+    with pytest.raises(UnknownName, match="unknown algorithm 'caffo': did you mean 'cafo'"):
+        entry("caffo")
 
 
 @pytest.mark.parametrize("name", ["bp", "ff", "cafo", "mf"])

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from energyprof.errors import UsageError
 from learners.algorithms.bp import BackpropagationConfig, backpropagation
 
 
@@ -83,3 +84,45 @@ def test_a_step_costs_three_forward_passes_less_the_gradient_of_the_input(make_b
 def test_scores_are_the_logits_of_the_net(make_blueprint, make_batch):
     bp, batch = backpropagation(make_blueprint("mlp:20,16"), BackpropagationConfig()), make_batch()
     torch.testing.assert_close(bp.scores(batch.x), plain_net(bp)(batch.x).detach())
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 9])
+def test_checkpointing_changes_no_bit_and_costs_what_it_recomputes(make_blueprint, make_batch, every):
+    flops = []
+    states = []
+    for checkpoint in (0, every):
+        config = BackpropagationConfig(checkpoint=checkpoint)
+        bp = backpropagation(make_blueprint("mlp:20,16,12,14,18"), config)
+        with FlopCounterMode(display=False) as counter:
+            bp.step(make_batch(size=8))
+        flops.append(counter.get_total_flops())
+        states.append([p.detach().clone() for p in bp.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
+    sizes = (64, 20, 16, 12, 14, 18)
+    recomputed = [2 * 8 * sizes[i - 1] * sizes[i] for i in range(1, 6) if i % every]
+    assert flops[1] - flops[0] == sum(recomputed)
+
+
+@pytest.mark.parametrize("count", [2, 3, 32, 100])
+def test_accumulated_gradients_equal_those_of_the_whole_batch(make_blueprint, make_batch, count):
+    whole, parts = (
+        backpropagation(make_blueprint("mlp:20,16"), BackpropagationConfig(lr=0.0, accumulate=n))
+        for n in (1, count)
+    )
+    losses = [bp.step(make_batch())["loss"] for bp in (whole, parts)]
+    torch.testing.assert_close(losses[0], losses[1])
+    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_accumulation_with_batch_normalisation_sees_statistics_of_micro_batches(make_blueprint, make_batch):
+    bp, batch = backpropagation(make_blueprint("conv:4"), BackpropagationConfig(accumulate=2)), make_batch()
+    twin = copy.deepcopy(bp)
+    halves = zip(batch.x.chunk(2), batch.y.chunk(2), strict=True)
+    losses = [F.cross_entropy(twin.train()(x), y).detach() for x, y in halves]
+    torch.testing.assert_close(bp.step(batch)["loss"], torch.stack(losses).mean())
+
+
+def test_checkpointing_a_convolutional_net_is_refused_in_one_line(make_blueprint):
+    with pytest.raises(UsageError, match="checkpoint=2 goes with mlp only"):
+        backpropagation(make_blueprint("conv:4"), BackpropagationConfig(checkpoint=2))

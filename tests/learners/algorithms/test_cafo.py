@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from energyprof.errors import DataError, TrainingFailed, UsageError
 from learners.algorithms.cafo import CascadedForward, CascadedForwardConfig
@@ -162,3 +163,76 @@ def test_a_batch_of_one_with_maps_of_one_pixel_is_refused_in_one_line(make_cafo,
 def test_what_it_cannot_train_is_refused_in_one_line(make_cafo, arch, shape, message):
     with pytest.raises(UsageError, match=message):
         make_cafo(arch, shape)
+
+
+def test_dfa_blocks_come_first_then_their_statistics_anew(make_cafo, make_batch):
+    cafo, batch, names = make_cafo(blocks="dfa"), make_batch(), []
+    drawn = {name: value.clone() for name, value in cafo.state_dict().items() if name.startswith("block")}
+    for stage in cafo.stages():
+        names.append(stage.name)
+        stage.step(batch)
+        if stage.name == "blocks":
+            moved = [
+                n for n in drawn if n.endswith("weight") and not torch.equal(drawn[n], cafo.state_dict()[n])
+            ]
+            assert len(moved) == 6  # three convolutions, three normalisations
+            kept = {
+                name: p.detach().clone() for name, p in cafo.named_parameters() if name.startswith("block")
+            }
+    assert names == ["blocks", "statistics", "predictor1", "predictor2", "predictor3"]
+    assert all(torch.equal(kept[name], p) for name, p in cafo.named_parameters() if name in kept)
+    assert all(int(block.norm.num_batches_tracked) == 1 for block in cafo.blocks)
+
+
+def test_a_dfa_block_gets_the_vector_jacobian_product_of_itself_alone(make_cafo, make_batch):
+    cafo, batch = (
+        make_cafo("conv:4,6", blocks="dfa", optimizer="sgd", block_lr=1.0, momentum=0.0),
+        make_batch(),
+    )
+    before = [[p.detach().clone() for p in block.parameters()] for block in cafo.blocks]
+    teacher, expected, h = cafo.teacher, [], batch.x
+    leaves = [[p.requires_grad_() for p in group] for group in before]
+    outputs = []
+    for weight, bias, scale, shift in leaves:
+        h = F.max_pool2d(F.relu(F.conv2d(h.detach(), weight, bias, padding=1)), 2)
+        h = F.batch_norm(h, None, None, scale, shift, training=True)
+        outputs.append(h)
+    logits = F.linear(h.flatten(1), teacher.head.weight, teacher.head.bias).detach()
+    error = (logits.softmax(1) - F.one_hot(batch.y, 10)) / 32
+    for output, group, matrix in zip(outputs, leaves, teacher.feedback, strict=True):
+        (output.flatten(1) * (error @ matrix)).sum().backward()
+        expected.append([p.detach() - p.grad for p in group])
+    next(cafo.stages()).step(batch)
+    for block, group in zip(cafo.blocks, expected, strict=True):
+        for parameter, value in zip(block.parameters(), group, strict=True):
+            torch.testing.assert_close(parameter.detach(), value, rtol=1e-4, atol=1e-5)
+
+
+def test_with_the_heads_own_weights_as_feedback_one_dfa_block_learns_as_backpropagation(
+    make_cafo, make_batch
+):
+    cafo, batch = make_cafo("conv:4", blocks="dfa", optimizer="sgd", block_lr=0.5, momentum=0.0), make_batch()
+    block, teacher = cafo.blocks[0], cafo.teacher
+    with torch.no_grad():
+        teacher.feedback[0].copy_(teacher.head.weight)
+    leaves = [p.detach().clone().requires_grad_() for p in (*block.parameters(), *teacher.head.parameters())]
+    weight, bias, scale, shift, head, head_bias = leaves
+    h = F.max_pool2d(F.relu(F.conv2d(batch.x, weight, bias, padding=1)), 2)
+    h = F.batch_norm(h, None, None, scale, shift, training=True)
+    F.cross_entropy(F.linear(h.flatten(1), head, head_bias), batch.y).backward()
+    next(cafo.stages()).step(batch)
+    for ours, plain in zip((*block.parameters(), *teacher.head.parameters()), leaves, strict=True):
+        torch.testing.assert_close(ours.detach(), (plain - 0.5 * plain.grad).detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_dfa_step_runs_no_backward_pass_across_blocks(make_cafo, make_batch):
+    flops = {}
+    for arch in ("conv:4", "conv:4,4"):
+        cafo = make_cafo(arch, blocks="dfa")
+        with FlopCounterMode(display=False) as counter:
+            next(cafo.stages()).step(make_batch())
+        flops[arch] = counter.get_total_flops()
+    convolution, head, feedback = 2 * 32 * 9 * 4 * 16 * 4, 2 * 32 * 10 * (16 - 64), 2 * 32 * 10 * 16
+    assert (
+        flops["conv:4,4"] - flops["conv:4"] == 2 * convolution + 2 * head + feedback
+    )  # forward and weight gradient

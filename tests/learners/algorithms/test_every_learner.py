@@ -23,6 +23,14 @@ VARIANTS = [
     ("mf", {}),
     ("mf", {"schedule": "sequential"}),
     ("mf", {"schedule": "pipelined"}),
+    ("mf", {"predsim": "0.9"}),
+    ("cafo", {"blocks": "dfa"}),
+    ("bp", {"checkpoint": "2", "accumulate": "2"}),
+    ("bp-ds", {}),
+    ("mf-joint", {}),
+    ("dfa", {}),
+    ("dfa", {"rule": "fa"}),
+    ("dfa", {"rule": "drtp", "optimizer": "sgd", "lr": "0.01"}),
 ]
 every_variant = pytest.mark.parametrize(("name", "settings"), VARIANTS, ids=str)
 
@@ -41,13 +49,13 @@ def train(learner: Learner, batches: list[Batch], epochs: int = 1) -> list[torch
     return losses
 
 
-def blobs(count: int, classes: int = 10, seed: int = 0) -> Batch:
+def blobs(count: int, scale: str, seed: int = 0) -> Batch:
     """Images that lie near one random image a class: anything that learns must learn these."""
-    centres = torch.rand(classes, 1, 8, 8, generator=torch.Generator().manual_seed(99))
+    centres = torch.rand(10, 1, 8, 8, generator=torch.Generator().manual_seed(99))
     generator = torch.Generator().manual_seed(seed)
-    y = torch.randint(0, classes, (count,), generator=generator)
-    noise = torch.randn(count, 1, 8, 8, generator=generator)
-    return Batch((centres[y] + 0.1 * noise).clamp(0, 1), y)
+    y = torch.randint(0, 10, (count,), generator=generator)
+    x = (centres[y] + 0.1 * torch.randn(count, 1, 8, 8, generator=generator)).clamp(0, 1)
+    return Batch(x if scale == "unit" else (x - 0.5) / 0.3, y)
 
 
 def test_all_built_in_learners_have_a_variant_here():
@@ -56,9 +64,9 @@ def test_all_built_in_learners_have_a_variant_here():
 
 @every_variant
 def test_it_learns_what_can_be_learnt(name, settings):
-    learner = make(name, settings | {"lr": "0.01"})
-    train(learner, [blobs(64, seed=s) for s in range(8)], epochs=12)
-    test = blobs(200, seed=1000)
+    learner = make(name, {"lr": "0.01"} | settings)
+    train(learner, [blobs(64, learner.input_scale, seed=s) for s in range(8)], epochs=12)
+    test = blobs(200, learner.input_scale, seed=1000)
     assert float((learner.scores(test.x).argmax(1) == test.y).float().mean()) > 0.9
 
 

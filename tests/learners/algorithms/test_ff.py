@@ -183,9 +183,9 @@ def test_the_learning_rates_fall_linearly_over_the_second_half(make_ff):
     rates = []
     for epoch in range(10):
         ff.on_epoch(epoch, 10)
-        rates.append(ff._optimizers[0].present_lr)
+        rates.append(ff._optimizers[0].lr)
     assert rates == pytest.approx([0.4] * 6 + [0.32, 0.24, 0.16, 0.08])
-    assert ff._head_optimizer.present_lr == pytest.approx(0.16)
+    assert ff._head_optimizer.lr == pytest.approx(0.16)
 
 
 def test_the_validation_loss_changes_nothing_and_repeats(make_ff, make_batch):

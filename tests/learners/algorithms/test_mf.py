@@ -108,7 +108,7 @@ def test_sequential_training_holds_optimizer_state_for_the_layer_in_training_onl
         stage.step(batch)
         held = sum(optimizer.state_bytes for optimizer in mf._optimizers.values())
         own = sum(p.numel() for p in layer.parameters())
-        assert held == 2 * 4 * own + 4  # two moments and the step counter
+        assert held == 2 * 4 * own + 3 * 4  # two moments and the step counters
     assert not mf._optimizers
 
 
@@ -170,3 +170,33 @@ def test_a_stage_is_watched_by_the_loss_of_its_own_layer(make_mf, make_batch):
 def test_a_net_without_hidden_layers_is_refused_in_one_line(make_mf):
     with pytest.raises(UsageError, match="mf cannot train 'mlp:': it needs 1 hidden layer"):
         make_mf("mlp:")
+
+
+def test_similarity_matching_gradients_equal_autograd(make_mf, make_batch):
+    mf, batch = make_mf("mlp:20", predsim=0.9), make_batch()
+    layer, x = mf.layers[0], batch.x.flatten(1)
+    leaves = [p.detach().clone().requires_grad_() for p in layer.parameters()]
+    names = [name for name, _ in layer.named_parameters()]
+    of = dict(zip(names, leaves, strict=True))
+    a = F.relu(F.linear(x, of["dense.weight"], of["dense.bias"]))
+    u = a @ of["similarity"].t()
+    likeness = [
+        F.cosine_similarity(v[:, None], v[None], dim=2) for v in centred(u, F.one_hot(batch.y, 10).float())
+    ]
+    matching = (likeness[0] - likeness[1]).square().mean()
+    expected = 0.1 * F.cross_entropy(a @ of["projection"].t(), batch.y) + 0.9 * matching
+    expected.backward()
+    with torch.no_grad():
+        loss = layer.set_gradient(layer(x), x, batch.y)
+    torch.testing.assert_close(loss, expected.detach())
+    for name, parameter in layer.named_parameters():
+        torch.testing.assert_close(parameter.grad, of[name].grad, rtol=1e-5, atol=1e-6)
+
+
+def centred(*rows: torch.Tensor) -> list[torch.Tensor]:
+    return [r - r.mean(1, keepdim=True) for r in rows]
+
+
+def test_similarity_matching_on_blocks_is_refused_in_one_line(make_mf):
+    with pytest.raises(UsageError, match=r"predsim=0\.9 goes with mlp only, seen 'conv:4'"):
+        make_mf("conv:4", predsim=0.9)
