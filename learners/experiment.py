@@ -23,6 +23,7 @@ from learners.training.loop import train
 from learners.training.memory_by_cause import StageMemory, measure_memory
 from learners.training.outcome import Outcome
 from learners.training.protocol import Protocol
+from learners.training.stage_plan import StagePlan, plan_stages
 from learners.training.task import ImageTask
 
 __all__ = ["Experiment", "Prepared", "prepare"]
@@ -83,6 +84,8 @@ class Prepared:
     """An experiment with everything made that training needs; nothing is trained yet.
 
     Attributes:
+        plan: the stages to come.
+        device: where it trains.
         facts: fields of ``workload`` and ``environment`` in the report.
         flops: of one step of each stage, counted on a copy.
         memory: of each stage, measured on a copy.
@@ -92,6 +95,8 @@ class Prepared:
     learner: Learner
     task: ImageTask
     protocol: Protocol
+    plan: tuple[StagePlan, ...]
+    device: torch.device
     facts: Mapping[str, Any]
     flops: tuple[StageFlops, ...]
     memory: tuple[StageMemory, ...]
@@ -107,8 +112,10 @@ class Prepared:
             memory=energyprof.MemoryByCause(**{cause: getattr(fullest, cause) for cause in _CAUSES}),
             includes=self._includes(),
         )
-        outcome = train(self.learner, self.task, self.protocol, profiler, listener)
-        profiler.account(flops=total_flops(self.flops, outcome.stages), peak_device_memory_bytes=_peak())
+        outcome = train(self.learner, self.task, self.protocol, profiler, listener, self.plan)
+        on_gpu = self.device.type == "cuda"
+        peak = torch.cuda.max_memory_allocated(self.device) if on_gpu else None
+        profiler.account(flops=total_flops(self.flops, outcome.stages), peak_device_memory_bytes=peak)
         return outcome
 
     def _includes(self) -> tuple[str, ...]:
@@ -146,7 +153,12 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
         data_seed=experiment.data_seed,
         device=device,
     )
+    plan = plan_stages(learner)
+    protocol.plan(
+        [stage.epochs for stage in plan]
+    )  # a budget that cannot be divided is said before anything runs
     batch = next(iter(task.one_pass(0)))
+    flops, memory = count_step_flops(learner, batch), measure_memory(learner, batch)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     return Prepared(
@@ -155,8 +167,10 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
         task=task,
         protocol=protocol,
         facts=_facts(experiment, learner, task, protocol, config, dataset.sha256, host, device),
-        flops=count_step_flops(learner, batch),
-        memory=measure_memory(learner, batch),
+        plan=plan,
+        device=device,
+        flops=flops,
+        memory=memory,
     )
 
 
@@ -208,8 +222,3 @@ def _facts(
         "threads": host.threads,
         "flush_denormal": host.flush_denormal,
     }
-
-
-def _peak() -> int | None:
-    """Return the device allocator's peak in bytes, or None on a CPU."""
-    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None

@@ -130,15 +130,12 @@ def _peak(trace: Trace, kind: str) -> int | None:
 
 
 def _quality(trace: Trace, given: Quality) -> Quality:
-    """Fill in what was logged: the best validation figures, the last of the others."""
+    """Fill in what was logged last: figures of the weights that the run ended with."""
     logged = logged_values(trace.metrics)
 
     def found(name: str) -> float | None:
         values = logged.get(name)
-        if values is None:
-            return None
-        best = {"validation_accuracy": values.max(), "validation_loss": values.min()}
-        return float(best.get(name, values[-1]))
+        return None if values is None else float(values[-1])
 
     names = ("train_accuracy", "validation_accuracy", "test_accuracy", "train_loss", "validation_loss")
     return replace(given, **{name: found(name) for name in names if getattr(given, name) is None})

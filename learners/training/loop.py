@@ -8,13 +8,14 @@ and the learner's own phases below it; evaluations and copies of weights are the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
 from energyprof.errors import TrainingFailed
-from learners.base import Learner, Stage, silent_phase
+from learners.base import Learner, PhaseMarker, Stage, silent_phase
 from learners.training.checkpoint import BestWeights
 from learners.training.finiteness import CHECK_EVERY, FiniteWatch
 from learners.training.listener import Listener, SilentListener
@@ -74,14 +75,23 @@ class _Training:
             tuple((stage.name, count) for stage, count in zip(plan, epochs, strict=True)),
             self._task.steps_per_pass,
         )
-        self._learner.phase = self._meter.phase
         try:
-            ended = []
-            for stage, count in zip(self._learner.stages(), epochs, strict=True):
-                ended.append(self._stage(stage, count))
-            return self._finish(tuple(ended))
+            return self._finish(tuple(self._stages(epochs)))
         finally:
             self._learner.phase = silent_phase
+
+    def _stages(self, epochs: Sequence[int]) -> Iterator[StageOutcome]:
+        """Go through the stages; what a learner does between two of them is the phase ``<stage>/closing``."""
+        stages = self._learner.stages()
+        stage = next(stages)
+        for number, count in enumerate(epochs, 1):
+            self._learner.phase = _within(stage.name, self._meter.phase)
+            yield self._stage(stage, count)
+            with self._meter.phase(f"{stage.name}/closing") if len(epochs) > 1 else nullcontext():
+                following = next(stages, None)
+            if number < len(epochs):
+                assert following is not None, "a learner has as many stages as its copy"
+                stage = following
 
     def _stage(self, stage: Stage, epochs: int) -> StageOutcome:
         """Train one stage; its closing act follows when the next one is asked for."""
@@ -181,6 +191,19 @@ class _Training:
         loss = float(totals["loss"]) / step
         self._meter.log(train_loss=loss)
         return _failure("training loss", loss, stage.name, epoch, step)
+
+
+def _within(stage: str, phase: PhaseMarker) -> PhaseMarker:
+    """Return a marker for a learner inside a stage: its ``layer1/forward`` is ``forward`` in ``layer1``."""
+    names: dict[str, str] = {}
+
+    def mark(name: str) -> AbstractContextManager[object]:
+        short = names.get(name)
+        if short is None:
+            short = names[name] = name.removeprefix(f"{stage}/")
+        return phase(short)
+
+    return mark
 
 
 def _failure(what: str, value: float, stage: str, epoch: int, step: int) -> TrainingFailed:
