@@ -145,7 +145,7 @@ def _reason_given(run: Simulation, case: FaultCase, sensor: str) -> ScenarioResu
     return ScenarioResult(
         scenario=case.name,
         sensor=sensor,
-        promise="what went wrong is said in the report",
+        promise="the report says what went wrong",
         unit="",
         kept=bool(run.problems),
         note="; ".join(run.problems),

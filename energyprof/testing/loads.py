@@ -81,7 +81,7 @@ def steady(power_w: float, duration_s: float, step_s: float = 0.05) -> Load:
 def square_wave(high_w: float, low_w: float, period_s: float, duration_s: float, duty: float = 0.5) -> Load:
     """Return two levels of power in turn; a step is one period."""
     shape = [("train", duty * period_s, high_w), ("train", (1 - duty) * period_s, low_w)]
-    return training(shape, duration_s, name=f"square wave {high_w:g}/{low_w:g} W, {period_s * 1e3:g} ms")
+    return training(shape, duration_s, name=f"square wave {high_w:g}/{low_w:g} W, {period_s:g} s")
 
 
 def training(

@@ -87,7 +87,7 @@ def run_energy_covered(run: Simulation, scenario: str, sensor: str) -> ScenarioR
     return ScenarioResult(
         scenario=scenario,
         sensor=sensor,
-        promise="the interval of the run's energy holds the truth, and it is not zero",
+        promise="interval holds the run's energy, which is not zero",
         truth=truth_j,
         reported=energy.value,
         low=energy.low,
@@ -115,7 +115,7 @@ def bounds_contain(run: Simulation, scenario: str, sensor: str) -> ScenarioResul
     return ScenarioResult(
         scenario=scenario,
         sensor=sensor,
-        promise="guaranteed bounds hold the truth of every step, phase and window",
+        promise="bounds hold every step, phase and window",
         truth=float(steps["truth_j"].mean()),
         reported=float(np.mean(steps["energy_j"])),
         coverage=float(every.mean()),
@@ -134,7 +134,7 @@ def steps_resolved(run: Simulation, scenario: str, sensor: str, limit: float) ->
     return ScenarioResult(
         scenario=scenario,
         sensor=sensor,
-        promise=f"modelled energy of a step: RMS error at most {limit:.0%}, no step zero",
+        promise=f"RMS error of a step at most {limit:.0%}, no step zero",
         truth=float(truth.mean()),
         reported=float(modelled.mean()),
         error=error,
@@ -157,7 +157,7 @@ def phases_resolved(run: Simulation, scenario: str, sensor: str, limit: float) -
             ScenarioResult(
                 scenario=f"{scenario}: {phase.name}",
                 sensor=sensor,
-                promise=f"power of a phase within {limit:.0%}, or its interval holds the truth",
+                promise=f"phase power within {limit:.0%} or in its interval",
                 unit="W",
                 truth=truth_w,
                 reported=_per(modelled.value, phase.seconds),
@@ -189,7 +189,7 @@ def flagged(run: Simulation, scenario: str, sensor: str, code: str) -> ScenarioR
     return ScenarioResult(
         scenario=scenario,
         sensor=sensor,
-        promise=f"the report carries the flag '{code}'",
+        promise=f"flag '{code}' in the report",
         unit="",
         kept=bool(flags),
         note=flags[0].message if flags else "",

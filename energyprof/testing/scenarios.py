@@ -163,7 +163,7 @@ def intervals() -> Iterator[ScenarioResult]:
     yield ScenarioResult(
         scenario=f"{len(held)} phases of {_SCHEDULES} random schedules",
         sensor="every counter",
-        promise="modelled 95 % intervals hold the truth in 92 to 98 % of phases",
+        promise="95 % intervals hold 92 to 98 % of phases",
         unit="1",
         reported=share,
         coverage=share,
@@ -198,7 +198,7 @@ def _loads() -> tuple[Load, ...]:
 
 
 def _steps_name(jitter: float) -> str:
-    return "50 ms steps (35 ms at 350 W, 15 ms at 80 W)" + (f", {jitter:.0%} jitter" if jitter else "")
+    return "50 ms steps 350/80 W" + (f", {jitter:.0%} jitter" if jitter else "")
 
 
 SCENARIOS: Final[tuple[Callable[[], Iterator[ScenarioResult]], ...]] = (
