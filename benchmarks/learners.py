@@ -23,8 +23,8 @@ sys.path[0] = str(Path(__file__).parents[1])  # not this folder: ``learners`` wo
 from benchmarks.floors import floor_bp, floor_ff, floor_mf  # noqa: E402
 from benchmarks.textbook import Images, batches, textbook_bp, textbook_ff, textbook_mf  # noqa: E402
 from learners.base import Batch, DataSpec  # noqa: E402
-from learners.networks.process import prepare_process  # noqa: E402
 from learners.registry import build  # noqa: E402
+from learners.training.host import prepare_host  # noqa: E402
 
 BATCH_SIZE = 128
 REPEATS = 4
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--wide", action="store_true", help="also 3072-2000-2000-2000-10")
     options = parser.parse_args()
-    prepare_process(options.threads)
+    prepare_host(options.threads)
     for net in ("mnist", "cifar") if options.wide else ("mnist",):
         shape, hidden = NETS[net]
         torch.manual_seed(0)

@@ -11,6 +11,7 @@ import torch
 
 from energyprof.errors import DeviceError, UsageError
 from learners.data.seed import derived_seed
+from learners.training.allocator import keep_freed_memory
 
 __all__ = ["HostSettings", "find_device", "flushes_denormals", "prepare_host"]
 
@@ -24,14 +25,16 @@ class HostSettings:
     Attributes:
         threads: of one parallel operation.
         flush_denormal: whether denormal numbers are taken for zero in all of these threads, as tried out.
+        keeps_freed_memory: whether freed memory stays with the process for the next step.
     """
 
     threads: int
     flush_denormal: bool
+    keeps_freed_memory: bool
 
 
 def prepare_host(threads: int | None = None, seed: int = 0) -> HostSettings:
-    """Set threads, have denormal numbers flushed to zero, and seed the global generators.
+    """Set threads, flush denormal numbers to zero, keep freed memory, and seed the global generators.
 
     Must come before the first parallel work of the process: threads inherit the treatment of denormals when
     their pool starts. After some epochs of Adam many first moments are denormal, and arithmetic on these is
@@ -51,7 +54,11 @@ def prepare_host(threads: int | None = None, seed: int = 0) -> HostSettings:
     torch.manual_seed(derived_seed(seed, "torch"))
     np.random.seed(derived_seed(seed, "numpy") % 2**32)
     random.seed(derived_seed(seed, "python"))
-    return HostSettings(threads=torch.get_num_threads(), flush_denormal=flushes_denormals())
+    return HostSettings(
+        threads=torch.get_num_threads(),
+        flush_denormal=flushes_denormals(),
+        keeps_freed_memory=keep_freed_memory(),
+    )
 
 
 def flushes_denormals() -> bool:
