@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import torch
 
 import energyprof
 from energyprof.errors import TrainingFailed, UsageError
-from learners.base import silent_phase
+from learners.base import Batch, Metrics, Stage, silent_phase
 from learners.training.loop import train
 from learners.training.meter import NullMeter
 from learners.training.outcome import EpochOutcome
@@ -39,7 +41,25 @@ def test_each_stage_of_several_is_a_phase_of_its_own(
     counter: Fixture, scripted_task: Fixture, meter: Fixture
 ) -> None:
     train(counter(("layer1", None), ("layer2", None)), scripted_task(), Protocol.fixed(1), meter)
-    assert meter.phases() == ["plan", "layer1/data", "layer1", "evaluate", "layer2/data", "layer2"]
+    first = ["plan", "layer1/data", "layer1", "evaluate", "layer1/closing"]
+    assert meter.phases() == [*first, "layer2/data", "layer2", "layer2/closing"]
+
+
+def test_a_learner_names_its_phases_alike_in_one_stage_and_in_several(
+    tiny_task: ImageTask, linear_softmax: Fixture, meter: Fixture
+) -> None:
+    class TwoStages(linear_softmax):  # type: ignore[misc]
+        def stages(self) -> Iterator[Stage]:
+            for name in ("layer1", "layer2"):
+                yield Stage(name=name, step=partial(self.learn, name))
+
+        def learn(self, name: str, batch: Batch) -> Metrics:
+            with self.phase(f"{name}/forward"):
+                return {"loss": torch.ones(())}
+
+    train(TwoStages(16, 3), tiny_task, Protocol.fixed(1), meter)
+    assert {"layer1/forward", "layer2/forward"} <= set(meter.phases())
+    assert not [name for name in meter.phases() if "layer1/layer1" in name or "layer2/layer2" in name]
 
 
 def test_a_plan_made_before_is_used_and_not_made_again(
