@@ -1,7 +1,7 @@
 """Asks the C library to keep freed memory for the next step, alike for every learner.
 
-By default glibc gives large blocks back to the system as they are freed, and maps new ones page by page at the
-next step: a quarter of a Mono-Forward step, which frees each layer's gradient at once.
+By default glibc gives large blocks back to the system as they are freed, and maps new ones page by page at
+the next step: a quarter of a Mono-Forward step, which frees each layer's gradient at once.
 """
 
 from __future__ import annotations
