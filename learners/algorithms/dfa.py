@@ -2,11 +2,10 @@
 
 With e = (softmax(logits) - onehot(y)) / B and f' = 1(z_l > 0), the output layer learns by the delta rule and
 
-    fa     delta_l = (delta_{l+1} B_{l+1}) * f'    Lillicrap et al. 2016: B_{l+1} in place of W_{l+1}
-    dfa    delta_l = (e B_l) * f'                  Nokland 2016: straight from the output
-    drtp   delta_l = (-onehot(y) B_l / B) * f'     Frenkel et al. 2021: only the target, no output awaited
+    fa    delta_l = (delta_{l+1} B_{l+1}) * f'    Lillicrap et al. 2016: B_{l+1} in place of W_{l+1}
+    dfa   delta_l = (e B_l) * f'                  Nokland 2016: straight from the output
 
-No product with a transposed weight is made: dfa and drtp cost 2 F + 2 C sum(hidden) FLOPs a sample.
+No product with a transposed weight is made: dfa costs 2 F + 2 C sum(hidden) FLOPs a sample.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from learners.base import Batch, Learner, Metrics
 from learners.configuration import setting
@@ -36,7 +34,7 @@ __all__ = ["FeedbackAlignment", "FeedbackAlignmentConfig"]
 class FeedbackAlignmentConfig(UpdateConfig):
     """Settings of feedback alignment."""
 
-    rule: Literal["dfa", "fa", "drtp"] = setting("dfa", "what is fed back, and from where")
+    rule: Literal["dfa", "fa"] = setting("dfa", "what is fed back, and from where")
 
 
 class FeedbackAlignment(Learner):
@@ -44,7 +42,7 @@ class FeedbackAlignment(Learner):
 
     Attributes:
         layers: W_l (d_l, d_{l-1}) and b_l; the last is the head.
-        feedback: buffers B_l, of layer l's width: (d_{l+1}, d_l) for fa, (C, d_l) otherwise.
+        feedback: buffers B_l, of layer l's width: (d_{l+1}, d_l) for fa, (C, d_l) for dfa.
     """
 
     def __init__(self, blueprint: Blueprint, config: FeedbackAlignmentConfig) -> None:
@@ -72,13 +70,12 @@ class FeedbackAlignment(Learner):
                 activations.append(layer(activations[-1]).relu_())
             loss, error = cross_entropy_error(self.layers[-1](activations[-1]), batch.y)
         with self.phase("feedback"):
-            signal = self._signal(error, batch.y)
-            delta = error
+            delta = error  # (B, C)
             for index in range(len(self.layers) - 1, -1, -1):
                 a = activations.pop()  # the layer's input
                 self.layers[index].set_gradient(delta, a)
                 if index:
-                    source = delta if self.rule == "fa" else signal
+                    source = delta if self.rule == "fa" else error
                     delta = relu_backward_(product(source, self.feedback[index - 1].t()), a)
         with self.phase("optimizer"):
             self.optimizer.step()
@@ -91,9 +88,3 @@ class FeedbackAlignment(Learner):
         for layer in self.layers[:-1]:
             a = layer(a).relu_()
         return self.layers[-1](a)  # type: ignore[no-any-return]
-
-    def _signal(self, error: Tensor, y: Tensor) -> Tensor:
-        """Return what the feedback matrices carry to the hidden layers (B, C)."""
-        if self.rule == "drtp":
-            return F.one_hot(y, self.classes).to(error.dtype).div_(-error.shape[0])
-        return error

@@ -30,7 +30,6 @@ VARIANTS = [
     ("mf-joint", {}),
     ("dfa", {}),
     ("dfa", {"rule": "fa"}),
-    ("dfa", {"rule": "drtp", "optimizer": "sgd", "lr": "0.01"}),
 ]
 every_variant = pytest.mark.parametrize(("name", "settings"), VARIANTS, ids=str)
 
