@@ -61,6 +61,11 @@ class ChannelTrack:
         self._failing_since_ns: int | None = None
         self.edge_ns: float | None = None  # when the present value was taken, by the sensor's own stamp
 
+    @property
+    def failing(self) -> bool:
+        """Tell whether the last reading failed."""
+        return self._failing_since_ns is not None
+
     def take(
         self, rows: RowBuffer, reading: Reading, before_ns: int, after_ns: int, wall_offset_ns: int
     ) -> bool:

@@ -71,7 +71,7 @@ class EdgeSchedule:
         elif moved and after_ns - self._learn_started_ns > _RELEARN_AFTER_NS:
             self._start_learning(after_ns)
         else:
-            self._rest(after_ns)
+            self._rest(before_ns, after_ns)
 
     def failed(self, after_ns: int, failures: int) -> None:
         """Take in a failed poll: try again at once, then ever more rarely, at least once a second.
@@ -96,7 +96,7 @@ class EdgeSchedule:
     def _learn(self, since_ns: int, after_ns: int, moved: bool, edge_ns: float | None) -> None:
         self.due_ns = after_ns + self._learn_step_ns
         time_ns, half_ns = bracket(since_ns, after_ns, edge_ns)
-        if moved and half_ns < self._nominal_ns / 6:  # else polls were too far apart to tell anything
+        if moved and half_ns < self._nominal_ns / 5:  # else polls were too far apart to tell anything
             self._learned.append((time_ns, half_ns))
         if len(self._learned) >= _LEARN_EDGES:
             self._lock(after_ns)
@@ -121,11 +121,11 @@ class EdgeSchedule:
             self.mode = Mode.LOCKED
             self.due_ns = self._follower.aim(now_ns)
         else:
-            self._rest(now_ns)
+            self._rest(now_ns, now_ns)
 
-    def _rest(self, now_ns: int) -> None:
+    def _rest(self, before_ns: int, after_ns: int) -> None:
         self.mode = Mode.REST
-        self.due_ns = now_ns + self._nominal_ns // 2
+        self.due_ns = max(before_ns + self._nominal_ns // 2, after_ns + _MS)
 
     def _follow(
         self, follower: EdgeFollower, since_ns: int, after_ns: int, moved: bool, edge_ns: float | None

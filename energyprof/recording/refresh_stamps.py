@@ -16,9 +16,8 @@ _IN_CALL_NS: Final = (
     50_000  # clock conversion included: a stamp this close to the call's begin is of the call
 )
 _ENOUGH: Final = 5
-_CHECK_NS: Final = (
-    2_000_000  # brackets at most this wide, or a tenth of a refresh, are worth checking against
-)
+_CHECK_SHARE: Final = 4  # brackets up to a quarter of a refresh are worth checking against ...
+_CONFIRMATIONS: Final = 24  # ... and a stamp that is no refresh time does not lie in that many of them
 _SLACK_NS: Final = 1_000_000  # how far from the stamp the refresh may lie
 
 
@@ -45,7 +44,7 @@ class StampTrust:
     @property
     def tell_times(self) -> bool:
         """Tell whether a stamp is the time of the refresh, as edges between close polls have confirmed."""
-        return self.tell_refreshes and self._confirmed >= _ENOUGH
+        return self.tell_refreshes and self._confirmed >= _CONFIRMATIONS
 
     def note_age(self, stamp_ns: int, before_ns: int) -> None:
         """Take in a stamp, on the monotonic clock, and when its call began."""
@@ -71,7 +70,7 @@ class RefreshStamps:
     def __init__(self, nominal_ns: int, trust: StampTrust) -> None:
         """Expect a refresh every ``nominal_ns``."""
         self._shortest_ns = nominal_ns // 3
-        self._check_ns = max(_CHECK_NS, nominal_ns // 10)
+        self._check_ns = nominal_ns // _CHECK_SHARE
         self._trust = trust
         self._stamp_ns: int | None = None
 

@@ -27,8 +27,13 @@ __all__ = ["Sampler", "SamplerProblem", "SensorStatistics"]
 
 _EVEN_PERIOD_NS: Final = 100_000_000  # what sensors without edges are read at, unless they move more slowly
 _SLOW_CALL_NS: Final = 20_000_000
+_SLOW: Final = (
+    "a reading took more than 20 ms, in the driver or waiting for the interpreter: its time is known that "
+    "much less well"
+)
 _NOTHING_DUE_NS: Final = 1_000_000_000
 _PATIENCE_S: Final = 1.0
+_LAST_ATTEMPTS: Final = 5
 _CPU_EVERY: Final = 16  # the CPU time of every 16th reading is taken: asking costs some microseconds
 #: Whose edges are followed, where a sensor has several channels: the first that can be read.
 _RANK: Final = {ChannelKind.ENERGY: 0, ChannelKind.POWER_INSTANT: 1, ChannelKind.POWER_AVERAGE: 2}
@@ -135,8 +140,8 @@ class Sampler:
         try:
             self._finished = True
             for track in self._tracks:
-                if free and not track.lost:
-                    self._read(track)
+                if free:
+                    self._read_last(track)
                 end_ns = self._clock.now_ns()
                 for channel in track.channels:
                     channel.finish(self._rows, end_ns)
@@ -170,6 +175,17 @@ class Sampler:
         """Return each sensor's description with the observed refresh and the counts filled in."""
         return tuple(track.describe() for track in self._tracks)
 
+    def _read_last(self, track: _SensorTrack) -> None:
+        """Read a sensor a last time; one that is merely flaky is asked again."""
+        for _ in range(_LAST_ATTEMPTS):
+            if track.lost:
+                return
+            began_ns = self._clock.now_ns()
+            self._read(track)
+            slow = self._clock.now_ns() - began_ns > _SLOW_CALL_NS
+            if slow or not any(channel.failing for channel in track.channels):
+                return
+
     def _read(self, track: _SensorTrack) -> None:
         timed = track.readings % _CPU_EVERY == _CPU_EVERY // 2
         cpu_ns = time.thread_time_ns() if timed else 0
@@ -182,9 +198,7 @@ class Sampler:
             after_ns = self._clock.now_ns()
             self._fail(track, error, after_ns)
         if after_ns - before_ns > _SLOW_CALL_NS:
-            self._note(
-                track.name, "a reading took more than 20 ms: its time is known that much less", after_ns
-            )
+            self._note(track.name, _SLOW, after_ns)
         track.readings += 1
         if timed:
             track.cpu_ns += time.thread_time_ns() - cpu_ns
