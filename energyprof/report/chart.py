@@ -32,6 +32,7 @@ __all__ = [
 
 _SIZE: Final = 1000.0
 _HUES: Final = 5
+_TINY: Final = 1e-200  # smaller values are drawn as 0
 _PREFIXES: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
 
@@ -97,8 +98,8 @@ def axis(
         return _log_axis(low, high, title, unit)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    if low == high:
-        low, high = (low - abs(low) / 10, high + abs(high) / 10) if low else (0.0, 1.0)
+    if high - low <= 1e-9 * max(abs(low), abs(high), _TINY):
+        low, high = (low - abs(low) / 10, high + abs(high) / 10) if abs(low) > _TINY else (0.0, 1.0)
     step = _round_step((high - low) / count)
     low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
     positions = [low + k * step for k in range(round((high - low) / step) + 1)]
@@ -263,7 +264,7 @@ def _axis_unit(largest: float, unit: str) -> tuple[float, str]:
 
 
 def _log_axis(low: float, high: float, title: str, unit: str) -> Axis:
-    if low == high:
+    if high / low < 1 + 1e-9:
         low, high = low / 2, high * 2
     spread = (high / low) ** 0.06
     low, high = low / spread, high * spread

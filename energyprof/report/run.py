@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from energyprof.record.model import Flag, Report, Severity
+from energyprof.record.model import Report, Severity
 from energyprof.record.schema import render_report
 from energyprof.record.trace import Trace
+from energyprof.report.flags import Gathered, gathered
 from energyprof.report.page import render_page
 from energyprof.report.section import Section
 from energyprof.report.sections import energy, learner, learning, memory, method, steps, timeline
@@ -74,14 +75,14 @@ def render_run(report: Report, trace: Trace | None) -> str:
     )
 
 
-def _flags(report: Report) -> tuple[list[Flag], list[Flag], list[Flag]]:
+def _flags(report: Report) -> tuple[list[Gathered], list[Gathered], list[Gathered]]:
     """Split the flags: warnings and worse, gravest first; notes; reasons for figures that are missing."""
-    rank = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
-    ordered = sorted(report.flags, key=lambda flag: rank[flag.severity])
+    ordered = gathered(report.flags)
+    notes = [item for item in ordered if item.flag.severity is Severity.INFO]
     return (
-        [f for f in ordered if f.severity is not Severity.INFO],
-        [f for f in ordered if f.severity is Severity.INFO and f.field is None],
-        [f for f in ordered if f.severity is Severity.INFO and f.field is not None],
+        [item for item in ordered if item.flag.severity is not Severity.INFO],
+        [item for item in notes if item.flag.field is None],
+        [item for item in notes if item.flag.field is not None],
     )
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from energyprof.analysis.domains import energy_curves
 from energyprof.record.model import Flag, Provenance, Quantity, Report, RunStatus, Severity
 from energyprof.record.trace import Trace
+from energyprof.report.flags import gathered
 from energyprof.report.ledger_lines import LedgerLine, ledger_lines
 from energyprof.report.progress import EnergyKnots, energy_knots
 from energyprof.report.words import (
@@ -118,12 +119,13 @@ def ledger_table(report: Report) -> Table:
 
 def flag_lines(flags: Iterable[Flag]) -> Iterable[RenderableType]:
     """Render flags, gravest first; notes on single missing values are left to the page."""
-    order = [Severity.ERROR, Severity.WARNING, Severity.INFO]
-    for flag in sorted(flags, key=lambda f: order.index(f.severity)):
+    for item in gathered(flags):
+        flag = item.flag
         if flag.severity is Severity.INFO and flag.field is not None:
             continue
         word, style = FLAG_WORD[flag.severity]
-        yield Text.assemble((word, style), printable(flag.message, 1000))
+        more = f" (and {len(item.others)} more of this kind)" if item.others else ""
+        yield Text.assemble((word, style), printable(flag.message, 1000), (more, "dim"))
         if flag.advice:
             yield Padding(Text(printable(flag.advice, 1000), style="dim"), (0, 0, 0, 2))
 

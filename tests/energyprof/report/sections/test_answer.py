@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from energyprof.record.model import Epoch, Provenance, Quality, Quantity, Report, Totals
+from energyprof.record.trace import Trace
+from energyprof.report.sections.answer import Answer, answers_of, lead_of
+
+Runs = dict[str, tuple[Report, Trace]]
+
+
+def titled(report: Report, start: str) -> Answer:
+    return next(answer for answer in answers_of(report) if answer.title.startswith(start))
+
+
+def with_(report: Report, **fields: Any) -> Report:
+    return dataclasses.replace(report, **fields)
+
+
+def test_the_six_figures_are_there_for_every_kind_of_run(runs: Runs) -> None:
+    for report, _ in runs.values():
+        titles = [answer.title for answer in answers_of(report)]
+        assert len(titles) == 6
+        assert titles[0] == "Energy"
+
+
+def test_energy_carries_bounds_and_provenance(runs: Runs) -> None:
+    answer = titled(runs["gpu"][0], "Energy")
+    assert answer.source is Provenance.COUNTER
+    assert answer.figure is not None
+    assert answer.figure[1] == "kJ"
+    assert "±" in answer.notes[0]
+
+
+def test_wide_bounds_are_drawn_and_close_ones_are_not(runs: Runs) -> None:
+    assert titled(runs["gpu"][0], "Energy").span is None
+    span = titled(runs["cpu"][0], "Energy").span
+    assert span is not None
+    left, width, mark = span
+    assert left <= mark <= left + width <= 100
+
+
+def test_unknown_energy_is_said_and_not_zero(runs: Runs) -> None:
+    answer = titled(runs["no-sensor"][0], "Energy")
+    assert answer.figure is None
+    assert "sensor" in answer.absent
+    assert "Its energy is not known" in lead_of(runs["no-sensor"][0])
+
+
+def epochs(*accuracies: float | None) -> tuple[Epoch, ...]:
+    return tuple(
+        Epoch(
+            index=k,
+            stage="train",
+            start_s=k,
+            end_s=k + 1.0,
+            cumulative_energy_j=100.0 * (k + 1),
+            validation_accuracy=accuracy,
+        )
+        for k, accuracy in enumerate(accuracies)
+    )
+
+
+def test_a_target_that_is_reached_gives_the_energy_until_then(bare: Report) -> None:
+    work = dataclasses.replace(bare.workload, protocol={"target_accuracy": 0.9})
+    report = with_(bare, workload=work, epochs=epochs(0.5, None, 0.92, 0.95))
+    assert titled(report, "Energy to 90.0 %").figure == ("300", "J")
+
+
+def test_a_target_that_is_not_reached_is_said(bare: Report) -> None:
+    work = dataclasses.replace(bare.workload, protocol={"target_accuracy": 0.99})
+    answer = titled(with_(bare, workload=work, epochs=epochs(0.5, 0.9)), "Energy to 99.0 %")
+    assert (answer.figure, answer.absent) == (None, "not reached")
+    assert "90.0 %" in answer.notes[0]
+
+
+def test_without_a_target_the_best_accuracy_stands_in_and_that_is_said(bare: Report) -> None:
+    answer = titled(with_(bare, epochs=epochs(0.5, 0.9, 0.8)), "Energy to best")
+    assert answer.figure == ("200", "J")
+    assert "no target was set" in answer.notes
+
+
+def test_an_assumed_place_is_named_as_an_assumption(runs: Runs) -> None:
+    assert any("assumed" in note for note in titled(runs["gpu"][0], "CO").notes)
+
+
+@pytest.mark.parametrize(("steps", "words"), [(0, "ran for"), (1, "ran 1 step in"), (20, "ran 20 steps in")])
+def test_the_lead_counts_steps_in_words(bare: Report, steps: int, words: str) -> None:
+    totals = Totals(duration_s=3.0, steps=steps)
+    assert words in lead_of(with_(bare, totals=totals))
+
+
+def test_the_lead_says_that_an_estimate_is_one(bare: Report) -> None:
+    joules = Quantity(value=5.0, low=1.0, high=9.0, source=Provenance.ESTIMATED)
+    report = with_(bare, totals=Totals(energy_j=joules), quality=Quality(validation_accuracy=0.5))
+    assert lead_of(report).endswith("reaching 50.0 % validation accuracy. The joules are a model's estimate, "
+                                    "not a measurement.")  # fmt: skip

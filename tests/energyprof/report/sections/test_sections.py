@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import dataclasses
+
+from energyprof.record.model import Epoch, MemoryByCause, PhaseEnergy, Provenance, Quantity, Report, Totals
+from energyprof.record.trace import Trace
+from energyprof.report.encode import unpack
+from energyprof.report.sections import energy, learner, learning, memory, method, steps, timeline
+from energyprof.report.sections.layers import layer_lines
+from energyprof.report.timeline import panels_of
+from energyprof.report.view import RunView
+
+Runs = dict[str, tuple[Report, Trace]]
+
+
+def test_layers_are_added_up_over_their_phases(runs: Runs) -> None:
+    report, _ = runs["gpu"]
+    lines = layer_lines(report)
+    assert [line.name for line in lines] == ["layer1", "layer2"]
+    assert set(lines[0].kinds) == {"forward", "local update"}
+    assert lines[0].energy_j == sum(lines[0].kinds.values())
+
+
+def test_layers_are_ordered_by_number(bare: Report) -> None:
+    joules = Quantity(value=1.0, source=Provenance.COUNTER)
+    phases = tuple(
+        PhaseEnergy(name=f"train/layer{k}/forward", seconds=1, count=1, energy_j=joules) for k in (10, 2, 1)
+    )
+
+    report = dataclasses.replace(bare, phases=phases, totals=Totals(energy_j=joules))
+    assert [line.name for line in layer_lines(report)] == ["layer1", "layer2", "layer10"]
+
+
+def test_a_run_without_layers_has_no_table_of_layers(runs: Runs, bare: Report) -> None:
+    assert layer_lines(bare) == []
+    assert layer_lines(runs["hostile"][0]) == []
+
+
+def test_a_ledger_that_does_not_add_up_says_so(runs: Runs) -> None:
+    report, trace = runs["gpu"]
+    wrong = dataclasses.replace(report, phases=report.phases[:2])
+    assert "do not add up" in energy.section(RunView(wrong, trace)).body
+    assert "The lines add up" in energy.section(RunView(report, trace)).body
+
+
+def test_estimated_bounds_are_not_called_guaranteed(runs: Runs) -> None:
+    assert "guaranteed bounds" not in energy.section(RunView(*runs["cpu"])).body
+    assert "guaranteed bounds" in energy.section(RunView(*runs["gpu"])).body
+
+
+def test_memory_names_what_it_could_not_tell_apart(bare: Report) -> None:
+    report = dataclasses.replace(bare, memory=MemoryByCause(parameters=1024, gradients=2048))
+    body = memory.section(RunView(report, None)).body
+    assert "not told apart: optimizer state, activations, the rest" in body
+    assert "3.00 KiB" in body
+
+
+def test_what_the_total_leaves_out_depends_on_what_was_read(runs: Runs) -> None:
+    assert any("processor" in text for text in method.not_counted(runs["no-sensor"][0]))
+    assert not any("processor:" in text for text in method.not_counted(runs["gpu"][0]))
+
+
+def test_learning_marks_where_the_target_was_met(runs: Runs) -> None:
+    report, trace = runs["gpu"]
+    work = dataclasses.replace(report.workload, protocol={"target_accuracy": 0.9})
+    body = learning.section(RunView(dataclasses.replace(report, workload=work), trace)).body
+    assert "target after" in body
+
+
+def test_a_learners_own_figures_are_grouped_by_what_they_are(bare: Report) -> None:
+
+    metrics = {"layer1/goodness": 1.0, "layer2/goodness": 2.0, "sparsity": 0.5, "test_accuracy": 0.9}
+    epochs = tuple(Epoch(index=k, stage="train", start_s=0, end_s=1, metrics=metrics) for k in range(2))
+    report = dataclasses.replace(bare, epochs=epochs)
+    found = learner.families(report)
+    assert found["goodness"] == {"layer1": "layer1/goodness", "layer2": "layer2/goodness"}
+    assert list(found) == ["goodness", "sparsity"]
+    made = learner.section(RunView(report, None))
+    assert made is not None
+    assert "goodness by epoch of layer1, layer2" in made.body
+
+
+def test_a_learner_that_logs_nothing_has_no_section_of_its_own(bare: Report) -> None:
+    assert learner.section(RunView(bare, None)) is None
+
+
+def test_the_steps_of_the_page_are_those_of_the_run(runs: Runs) -> None:
+    view = RunView(*runs["gpu"])
+    data = steps.data(view)
+    assert data is not None
+    assert view.steps is not None
+    assert data["size"] == 1
+    assert len(unpack(data["columns"]["duration_s"])) == len(view.steps.duration_s)
+
+
+def test_the_drawing_without_scripts_keeps_to_the_window(runs: Runs) -> None:
+    report, trace = runs["gpu"]
+    for panel in panels_of(report, trace):
+        text = timeline.drawing(panel, report.totals.duration_s)
+        assert "<path" in text
+        assert "-0" not in text

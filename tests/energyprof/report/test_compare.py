@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from energyprof.analysis.comparison import compare
+from energyprof.analysis.reaching import parse_target
+from energyprof.record.model import Report
+from energyprof.record.trace import Trace
+from energyprof.report.compare import render_comparison
+from energyprof.report.comparing.pareto import frontier
+
+Runs = dict[str, tuple[Report, Trace]]
+
+
+def ids(html: str) -> list[str]:
+    return re.findall(r' id="([^"]+)"', html)
+
+
+def test_a_comparison_says_first_what_may_be_compared(studied: list[Report]) -> None:
+    html = render_comparison(compare(studied))
+    assert html.index('id="comparable"') < html.index('id="verdict"') < html.index('id="ratios"')
+    assert "mf used" in html
+    assert len(ids(html)) == len(set(ids(html)))
+
+
+def test_all_sections_are_there_for_a_study(studied: list[Report]) -> None:
+    html = render_comparison(compare(studied, target=parse_target("validation_accuracy>=0.9")))
+    wanted = {"comparable", "verdict", "ratios", "pareto", "why", "phases", "curves", "seeds", "runs"}
+    assert wanted <= set(ids(html))
+
+
+def test_groups_that_differ_are_shown_apart_and_say_why(studied: list[Report], runs: Runs) -> None:
+    html = render_comparison(compare([*studied, runs["cpu"][0]]))
+    assert {"g1-verdict", "g2-verdict"} <= set(ids(html))
+    assert "must not be ranked together" in html
+    assert "<code>dataset</code>" in html
+
+
+def test_runs_are_linked_only_where_an_address_is_given(studied: list[Report]) -> None:
+    html = render_comparison(compare(studied), {"run-bp-0": "run-bp-0/report.html"})
+    assert '<a href="run-bp-0/report.html">run-bp-0</a>' in html
+    assert html.count("/report.html") == 1
+
+
+@pytest.mark.parametrize("kind", ["hostile", "zero-steps", "no-sensor", "one-step", "ten-days"])
+def test_a_single_run_of_any_kind_gives_a_page(runs: Runs, kind: str) -> None:
+    html = render_comparison(compare([runs[kind][0]]))
+    assert "nothing to hold against" in html
+    assert "<img" not in html.split('<script type="application/json"')[0]
+
+
+def test_hostile_runs_side_by_side_stay_text(runs: Runs) -> None:
+    report = runs["hostile"][0]
+    other = dataclasses.replace(
+        report,
+        run=dataclasses.replace(report.run, id=report.run.id + "2"),
+        workload=dataclasses.replace(report.workload, algo="bp<b>"),
+    )
+    visible = render_comparison(compare([report, other])).split('<script type="application/json"')[0]
+    assert "<img" not in visible
+    assert "bp<b>" not in visible
+    assert "\u202e" not in visible
+
+
+def test_one_run_a_side_is_said_to_have_no_interval(studied: list[Report]) -> None:
+    assert "there is no interval" in render_comparison(compare(studied[:2]))
+
+
+def test_the_same_runs_give_the_same_bytes(studied: list[Report]) -> None:
+    assert render_comparison(compare(studied)) == render_comparison(compare(studied))
+
+
+def test_the_frontier_keeps_what_nothing_beats_in_both() -> None:
+    points = [(1.0, 0.9), (2.0, 0.85), (3.0, 0.95), (3.0, 0.94), (4.0, 0.95)]
+    assert frontier(points) == [(1.0, 0.9), (3.0, 0.95)]
+
+
+def test_many_arms_share_styles_by_learner(studied: list[Report]) -> None:
+    many = [
+        dataclasses.replace(
+            report,
+            run=dataclasses.replace(report.run, id=f"{report.run.id}-{k}"),
+            workload=dataclasses.replace(report.workload, config={"learning_rate": k}),
+        )
+        for k in range(10)
+        for report in studied[:2]
+    ]
+    html = render_comparison(compare(many))
+    legend = re.search(r'<ul class="legend">(.*?)</ul>', html, re.DOTALL)
+    assert legend is not None
+    assert legend[1].count("<li>") == 2
