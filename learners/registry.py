@@ -216,7 +216,7 @@ _BUILT_IN: Final = (
     LearnerEntry(
         name="dfa",
         title="Direct feedback alignment",
-        summary="The output's error reaches each layer through a fixed random matrix (or layer by layer: fa).",
+        summary="The output's error reaches each layer through a fixed random matrix (fa: layer by layer).",
         paper="Nokland 2016, arXiv 1609.01596",
         config=FeedbackAlignmentConfig,
         default_arch=_wide_mlp,
