@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     from energyprof.errors import EnergyprofError
 
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, prog_name="energyprof", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except EnergyprofError as error:

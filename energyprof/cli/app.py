@@ -14,6 +14,7 @@ from energyprof.cli import (
     compare,
     doctor,
     explain,
+    export,
     listing,
     plan,
     report,
@@ -61,6 +62,7 @@ app.command("check", epilog=check.EXAMPLE)(check.check)
 app.command("ab", epilog=ab.EXAMPLE)(ab.ab)
 app.add_typer(baseline.app, name="baseline")
 app.command("plan", epilog=plan.EXAMPLE)(plan.plan)
+app.command("export", epilog=export.EXAMPLE)(export.export)
 app.add_typer(report.app, name="report")
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("calibrate", epilog=calibrate.EXAMPLE)(calibrate.calibrate)

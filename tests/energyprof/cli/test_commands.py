@@ -56,6 +56,16 @@ def test_the_page_of_a_run_is_found_and_built_again(two_runs: Path, capsys: Capt
     assert page.read_bytes() == before
 
 
+def test_a_run_is_exported(two_runs: Path, tmp_path: Path, capsys: Capture) -> None:
+    formats = ("--perfetto", "--csv", "--parquet")
+    assert main(["export", "last", *formats, "--to", str(tmp_path / "x"), "--out", str(two_runs)]) == 0
+    files = [Path(line) for line in capsys.readouterr().out.split()]
+    assert {".gz", ".csv", ".parquet"} <= {file.suffix for file in files}
+    assert all(file.stat().st_size > 0 for file in files)
+    assert main(["export", "last", "--out", str(two_runs)]) == 2
+    assert "export to what?" in capsys.readouterr().err
+
+
 def test_the_index_lists_runs_and_what_cannot_be_read(two_runs: Path, capsys: Capture) -> None:
     broken = two_runs / "20200101-000000-broken-0000"
     broken.mkdir()
