@@ -93,16 +93,18 @@ def reach(report: Report, target: Target) -> Reached | None:
     Raises:
         UsageError: the metric was never logged: that is missing, not "never reached".
     """
-    values = [score(epoch, target.metric) for epoch in report.epochs]
-    if not logs(report, target.metric):
+    scores = ((position, score(epoch, target.metric)) for position, epoch in enumerate(report.epochs))
+    scored = [(position, value) for position, value in scores if value is not None]  # evaluated epochs only
+    if not scored:
         raise UsageError(_not_logged(report, target))
-    position = _first_sustained((v is not None and target.held_by(v) for v in values), target.sustained)
-    if position is None:
+    held = _first_sustained((target.held_by(value) for _, value in scored), target.sustained)
+    if held is None:
         return None
-    epoch, value = report.epochs[position], values[position]
+    position, value = scored[held]
+    epoch = report.epochs[position]
     return Reached(
         epoch=position,
-        value=math.nan if value is None else value,
+        value=value,
         energy_j=epoch.cumulative_energy_j,
         duration_s=epoch.end_s,
         samples=epoch.samples,

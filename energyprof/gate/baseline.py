@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from energyprof.analysis.reaching import Target
 from energyprof.analysis.statistics import Noise, between_noise
 from energyprof.errors import ConfigError
 from energyprof.gate.metric import Reading
 from energyprof.gate.observation import Observation, parse_time
 from energyprof.gate.sides import sittings
-from energyprof.gate.target import Target
 from energyprof.record.decoding import decode
 from energyprof.record.model import RunStatus
 
@@ -91,7 +91,7 @@ def render_baseline(baseline: Baseline) -> str:
         "reason": baseline.reason,
         "target": None
         if target is None
-        else {"metric": target.metric, "value": target.value, "sustained": target.sustained},
+        else {"metric": target.metric, "threshold": target.threshold, "sustained": target.sustained},
         "noise": {
             name: {"within": noise.within, "between": noise.between, "between_df": noise.between_df}
             for name, noise in sorted(baseline.noise.items())

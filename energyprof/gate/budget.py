@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from energyprof.analysis.reaching import Target
 from energyprof.gate.metric import Metric
-from energyprof.gate.target import Target
 
 __all__ = [
     "BUDGET_SCHEMA",
@@ -28,8 +28,16 @@ __all__ = [
 
 BUDGET_SCHEMA: Final = "energyprof.budget/1"
 
-#: Flags for which a run is set aside: declared here, before anyone has seen its figures.
-QUALITY_FLAGS: Final = ("throttled", "foreign-process", "sampling-gap", "counter-reset")
+#: Flags for which a run is set aside, where they are more than a note (severity ``info``): declared here,
+#: before anyone has seen its figures.
+QUALITY_FLAGS: Final = (
+    "throttled",
+    "foreign-process",
+    "sampling-gap",
+    "counter-reset",
+    "counter-frozen",
+    "partial-record",
+)
 
 
 class Level(StrEnum):

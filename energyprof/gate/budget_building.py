@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from energyprof.analysis.reaching import Target
 from energyprof.errors import UnknownName
 from energyprof.gate.budget import (
     Budget,
@@ -20,7 +21,6 @@ from energyprof.gate.budget_schema import BudgetDocument, BudgetTable, LimitsTab
 from energyprof.gate.limit_building import amount_of, limit_of
 from energyprof.gate.metric import TARGET_METRICS, Metric, metric_named
 from energyprof.gate.observation import SELECTABLE
-from energyprof.gate.target import Target
 from energyprof.gate.toml_lines import KeyPath
 
 __all__ = ["build_book"]
@@ -155,7 +155,7 @@ def _target(table: BudgetTable, sink: ProblemSink, place: KeyPath) -> Target | N
         )
     return Target(
         metric=table.target.metric,
-        value=1.0 if value is None else value,
+        threshold=1.0 if value is None else value,
         sustained=table.target.sustained,
     )
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from energyprof.analysis.comparability import Difference, Strictness, key_differences
+from energyprof.analysis.reaching import Target
 from energyprof.analysis.statistics import Noise
 from energyprof.gate.budget import Budget, MetricBudget
 from energyprof.gate.judgement import Samples
 from energyprof.gate.metric import Metric, Reading
 from energyprof.gate.observation import Observation
 from energyprof.gate.sides import Arrangement, Side, arrange, pair_up, take_side
-from energyprof.gate.target import Target
 
 __all__ = ["Base", "Case", "open_case"]
 

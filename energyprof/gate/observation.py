@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from energyprof.errors import RecordError
 from energyprof.gate.budget import Budget
 from energyprof.gate.metric import METRICS, Metric, Reading
 from energyprof.gate.target import readings_to_target
-from energyprof.record.model import Report, RunStatus
+from energyprof.record.model import Report, RunStatus, Severity
 from energyprof.record.schema import parse_report
 
 __all__ = ["SELECTABLE", "GateRun", "Observation", "labels", "load_run", "observe", "parse_time"]
@@ -59,7 +58,7 @@ class Observation:
         started_at: in UTC, or None where the run does not say.
         host: tells hosts apart, names none.
         key: what must be equal, see :mod:`energyprof.analysis.comparability`.
-        flags: codes of its flags.
+        flags: codes of its flags that are more than a note.
         readings: metric name -> figure.
     """
 
@@ -119,7 +118,7 @@ def observe(run: GateRun, budget: Budget | None = None) -> Observation:
         git_sha=report.environment.git_sha,
         device=labels(report)["device"],
         key=comparability_key(report),
-        flags=tuple(dict.fromkeys(flag.code for flag in report.flags)),
+        flags=tuple(dict.fromkeys(f.code for f in report.flags if f.severity is not Severity.INFO)),
         readings=readings,
     )
 
@@ -138,13 +137,3 @@ def parse_time(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def reading_to_json(reading: Reading) -> dict[str, Any]:
-    """Return a figure as JSON; an infinite one (a target never reached) is ``{"never": true}``."""
-    if math.isinf(reading.value):
-        return {"never": True}
-    data: dict[str, Any] = {"value": reading.value}
-    if reading.low is not None and reading.high is not None:
-        data.update(low=reading.low, high=reading.high)
-    return {**data, "estimated": True} if reading.estimated else data

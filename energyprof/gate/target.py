@@ -1,35 +1,18 @@
-"""Energy, time and samples to a target accuracy: censored data, because some runs never reach it.
+"""Energy, time and samples to a target accuracy, as figures that a budget can limit.
 
-A run has reached the target when the metric has held it for ``sustained`` evaluations in a row; what it took
-is what had been spent at the last of these, the first moment at which anyone could know. A run that never
-gets there counts as infinite.
+Censored data: a run that never reaches the target counts as infinite. What reaching means stands in
+:mod:`energyprof.analysis.reaching`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-from energyprof.gate.metric import Reading
-from energyprof.record.model import Epoch, Provenance, Report
+from energyprof.analysis.reaching import Target, logs, reach
+from energyprof.gate.metric import TARGET_METRICS, Reading
+from energyprof.record.model import Provenance, Report
 
-__all__ = ["Target", "readings_to_target"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What counts as having learned.
-
-    Attributes:
-        metric: logged once an epoch; an accuracy, so at least ``value`` is meant.
-        value: fraction in (0, 1].
-        sustained: evaluations in a row that must hold it.
-    """
-
-    metric: str = "validation_accuracy"
-    value: float
-    sustained: int = 1
+__all__ = ["readings_to_target"]
 
 
 def readings_to_target(report: Report, target: Target) -> dict[str, Reading]:
@@ -37,41 +20,19 @@ def readings_to_target(report: Report, target: Target) -> dict[str, Reading]:
 
     A run in which the metric was never logged has none of them: that is missing, not infinite.
     """
-    scored = [
-        (epoch, value) for epoch in report.epochs if (value := _score(epoch, target.metric)) is not None
-    ]
-    if not scored:
+    if not logs(report, target.metric):
         return {}
-    reached = _first_sustained([value >= target.value for _, value in scored], target.sustained)
+    reached = reach(report, target)
     if reached is None:
-        return {
-            name: Reading(value=math.inf)
-            for name in ("energy_to_accuracy_j", "duration_to_accuracy_s", "samples_to_accuracy")
-        }
-    epoch = scored[reached][0]
+        return {name: Reading(value=math.inf) for name in TARGET_METRICS}
     estimated = report.totals.energy_j.source is Provenance.ESTIMATED
     figures = {
-        "energy_to_accuracy_j": epoch.cumulative_energy_j,
-        "duration_to_accuracy_s": epoch.end_s,
-        "samples_to_accuracy": epoch.samples,
+        "energy_to_accuracy_j": reached.energy_j,
+        "duration_to_accuracy_s": reached.duration_s,
+        "samples_to_accuracy": reached.samples,
     }
     return {
         name: Reading(value=float(value), estimated=estimated and name.startswith("energy"))
         for name, value in figures.items()
         if value is not None
     }
-
-
-def _score(epoch: Epoch, metric: str) -> float | None:
-    if metric == "validation_accuracy" and epoch.validation_accuracy is not None:
-        return epoch.validation_accuracy
-    return epoch.metrics.get(metric)
-
-
-def _first_sustained(holds: Sequence[bool], sustained: int) -> int | None:
-    streak = 0
-    for index, held in enumerate(holds):
-        streak = streak + 1 if held else 0
-        if streak >= sustained:
-            return index
-    return None

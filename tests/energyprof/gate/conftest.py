@@ -89,7 +89,7 @@ class RunMaker:
         cpu: str = "Test CPU",
         host: str | None = "host-a",
         duration_s: float = 50.0,
-        curve: Sequence[float] = (),
+        curve: Sequence[float | None] = (),
         co2e_kg: float | None = None,
     ) -> Report:
         started = BEGIN + timedelta(minutes=minute)

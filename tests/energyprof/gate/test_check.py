@@ -324,10 +324,11 @@ max_increase = "0%"
 energy_to_accuracy_j = 0
 """
 )
+SELDOM = (0.5, None, 0.91, None, 0.92)  # evaluated every second epoch
 LEARNS, FLICKERS = (0.5, 0.8, 0.91, 0.92, 0.93), (0.5, 0.91, 0.8, 0.91, 0.89)
 
 
-def learners(make: RunMaker, name: str, curves: list[tuple[float, ...]], day: int = 0) -> list[GateRun]:
+def learners(make: RunMaker, name: str, curves: list[tuple[float | None, ...]], day: int = 0) -> list[GateRun]:
     return [
         make.run(1000.0 + i, name=f"{name}{i}", seed=i, minute=day * 1440 + 2 * i, curve=curve)
         for i, curve in enumerate(curves)
@@ -340,6 +341,8 @@ def test_energy_to_accuracy_is_that_at_which_the_target_was_held(make: RunMaker)
     readings = observe(run, budget).readings
     assert readings["energy_to_accuracy_j"].value == pytest.approx(800.0)  # fourth of five epochs
     assert readings["samples_to_accuracy"].value == 4000
+    seldom = observe(learners(make, "s", [SELDOM])[0], budget).readings
+    assert seldom["samples_to_accuracy"].value == 5000
     assert math.isinf(
         observe(learners(make, "f", [FLICKERS])[0], budget).readings["energy_to_accuracy_j"].value
     )

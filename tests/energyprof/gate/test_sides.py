@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from energyprof.gate.budget import QUALITY_FLAGS
 from energyprof.gate.budget_file import parse_budgets
 from energyprof.gate.observation import Observation, observe
 from energyprof.gate.sides import Arrangement, arrange, pair_up, select_runs, sittings, take_side
-from energyprof.record.model import RunStatus
+from energyprof.record.model import RunStatus, Severity
 
 from .conftest import BUDGET, RunMaker, interleaved
 
@@ -54,6 +56,13 @@ def test_runs_are_set_aside_by_declared_flags_only(make: RunMaker) -> None:
     side = take_side(seen(*runs), QUALITY_FLAGS, "head")
     assert [note.id for note in side.excluded] == ["r3"]
     assert (len(side.kept), side.unfit) == (3, None)
+
+
+def test_a_flag_that_is_only_a_note_sets_nothing_aside(make: RunMaker) -> None:
+    run = make.run(flags=["throttled"])
+    note = replace(run.report.flags[0], severity=Severity.INFO)
+    (seen_run,) = seen(replace(run, report=replace(run.report, flags=(note,))))
+    assert seen_run.flags == ()
 
 
 def test_more_than_a_third_excluded_is_no_side(make: RunMaker) -> None:
