@@ -22,14 +22,14 @@ Where increments are known only as a range, ``high`` is built from the greatest 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from energyprof.analysis.arrays import Floats
 from energyprof.analysis.refreshes import PowerRange, Refreshes
 
-__all__ = ["Envelope", "Knots", "envelope"]
+__all__ = ["Envelope", "Knots", "envelope", "observed_range", "within_range"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +52,35 @@ class Envelope:
     low: Knots
 
 
-@dataclass(frozen=True, slots=True)
-class _Slopes:
-    """The power range in each interval between refreshes, and beyond the ends."""
+def observed_range(refreshes: Refreshes, stated: PowerRange) -> PowerRange:
+    """Return the stated power range, widened where increments prove it wrong.
 
-    floor: Floats
-    ceiling: Floats
-    limits: PowerRange
-    start_s: float
-    end_s: float
+    A mean over an interval beyond the range means that power went further still: by a fifth, it is taken.
+    """
+    longest = refreshes.until_s[1:] - refreshes.since_s[:-1]
+    shortest = refreshes.since_s[1:] - refreshes.until_s[:-1]
+    slack = refreshes.slack_j[1:] + refreshes.slack_j[:-1]
+    most = (refreshes.energy_j - slack) / np.maximum(longest, 1e-9)
+    least = np.where(shortest > 0, (refreshes.energy_j + slack) / np.maximum(shortest, 1e-9), np.inf)
+    highest, lowest = float(most.max(initial=-np.inf)), float(least.min(initial=np.inf))
+    return replace(
+        stated,
+        floor_w=0.8 * lowest if lowest < stated.floor_w else stated.floor_w,
+        ceiling_w=1.2 * highest if highest > stated.ceiling_w else stated.ceiling_w,
+    )
+
+
+def within_range(refreshes: Refreshes, limits: PowerRange) -> Refreshes:
+    """Return refreshes whose increments promise no more and no less than the power range allows."""
+    longest = refreshes.until_s[1:] - refreshes.since_s[:-1]
+    shortest = np.maximum(refreshes.since_s[1:] - refreshes.until_s[:-1], 0.0)
+    most = np.minimum(refreshes.high_j, limits.ceiling_w * longest)
+    least = np.maximum(refreshes.low_j, limits.floor_w * shortest)
+    return replace(
+        refreshes,
+        low_j=np.minimum(least, refreshes.energy_j),
+        high_j=np.maximum(most, refreshes.energy_j),
+    )
 
 
 def envelope(
@@ -71,67 +91,51 @@ def envelope(
     Args:
         refreshes: when.
         increments_j: (n - 1,) how much; ``low_j`` or ``high_j`` of ``refreshes``.
-        limits: the power range. Where an increment breaks it, it gives way there.
+        limits: the power range; no increment breaks it.
         span_s: from when to when the envelope is wanted; the refreshes may end before.
     """
     value = np.concatenate([[0.0], np.cumsum(increments_j)])
-    slopes = _slopes(refreshes, increments_j, limits, span_s)
     high, low = value + refreshes.slack_j, value - refreshes.slack_j
     if refreshes.exact:
-        high = _tightened_high(refreshes.since_s, high, slopes)
-        low = _tightened_low(refreshes.until_s, low, slopes)
-    return Envelope(high=_high(refreshes.since_s, high, slopes), low=_low(refreshes.until_s, low, slopes))
-
-
-def _slopes(
-    refreshes: Refreshes, increments: Floats, limits: PowerRange, span_s: tuple[float, float]
-) -> _Slopes:
-    longest = refreshes.until_s[1:] - refreshes.since_s[:-1]
-    shortest = refreshes.since_s[1:] - refreshes.until_s[:-1]
-    slack = refreshes.slack_j[1:] + refreshes.slack_j[:-1]
-    most = (increments - slack) / np.maximum(longest, 1e-9)
-    least = np.where(shortest > 0, (increments + slack) / np.maximum(shortest, 1e-9), np.inf)
-    return _Slopes(
-        floor=np.minimum(limits.floor_w, least),
-        ceiling=np.maximum(limits.ceiling_w, most),
-        limits=limits,
-        start_s=min(span_s[0], refreshes.since_s[0]),
-        end_s=max(span_s[1], refreshes.until_s[-1]),
+        high = _tightened_high(refreshes.since_s, high, limits)
+        low = _tightened_low(refreshes.until_s, low, limits)
+    start, end = min(span_s[0], refreshes.since_s[0]), max(span_s[1], refreshes.until_s[-1])
+    return Envelope(
+        high=_high(refreshes.since_s, high, limits, (start, end)),
+        low=_low(refreshes.until_s, low, limits, (start, end)),
     )
 
 
-def _tightened_high(at: Floats, value: Floats, slopes: _Slopes) -> Floats:
+def _tightened_high(at: Floats, value: Floats, limits: PowerRange) -> Floats:
     length, tight = np.diff(at), value.copy()
-    tight[1:] = np.minimum(tight[1:], value[:-1] + slopes.ceiling * length)
-    tight[:-1] = np.minimum(tight[:-1], value[1:] - slopes.floor * length)
+    tight[1:] = np.minimum(tight[1:], value[:-1] + limits.ceiling_w * length)
+    tight[:-1] = np.minimum(tight[:-1], value[1:] - limits.floor_w * length)
     return tight
 
 
-def _tightened_low(at: Floats, value: Floats, slopes: _Slopes) -> Floats:
+def _tightened_low(at: Floats, value: Floats, limits: PowerRange) -> Floats:
     length, tight = np.diff(at), value.copy()
-    tight[1:] = np.maximum(tight[1:], value[:-1] + slopes.floor * length)
-    tight[:-1] = np.maximum(tight[:-1], value[1:] - slopes.ceiling * length)
+    tight[1:] = np.maximum(tight[1:], value[:-1] + limits.floor_w * length)
+    tight[:-1] = np.maximum(tight[:-1], value[1:] - limits.ceiling_w * length)
     return tight
 
 
-def _high(at: Floats, value: Floats, slopes: _Slopes) -> Knots:
+def _high(at: Floats, value: Floats, limits: PowerRange, span: tuple[float, float]) -> Knots:
     """Join the refreshes: up at the ceiling from the one before, until the floor leads to the next."""
-    length, rise, floor, ceiling = np.diff(at), np.diff(value), slopes.floor, slopes.ceiling
-    turn = np.clip((rise - floor * length) / np.maximum(ceiling - floor, 1e-12), 0.0, length)
+    length, rise, floor, ceiling = np.diff(at), np.diff(value), limits.floor_w, limits.ceiling_w
+    turn = np.clip((rise - floor * length) / max(ceiling - floor, 1e-12), 0.0, length)
     peak = np.minimum(value[:-1] + ceiling * turn, value[1:] - floor * (length - turn))
-    before = value[0] - slopes.limits.floor_w * (at[0] - slopes.start_s)
-    after = value[-1] + slopes.limits.ceiling_w * (slopes.end_s - at[-1])
-    return _knots(at, value, (at[:-1] + turn, peak), (slopes.start_s, before), (slopes.end_s, after))
+    before, after = value[0] - floor * (at[0] - span[0]), value[-1] + ceiling * (span[1] - at[-1])
+    return _knots(at, value, (at[:-1] + turn, peak), (span[0], before), (span[1], after))
 
 
-def _low(at: Floats, value: Floats, slopes: _Slopes) -> Knots:
+def _low(at: Floats, value: Floats, limits: PowerRange, span: tuple[float, float]) -> Knots:
     """Join the refreshes: along at the floor from the one before, until the ceiling leads to the next."""
-    length, rise, floor, ceiling = np.diff(at), np.diff(value), slopes.floor, slopes.ceiling
-    turn = np.clip((ceiling * length - rise) / np.maximum(ceiling - floor, 1e-12), 0.0, length)
+    length, rise, floor, ceiling = np.diff(at), np.diff(value), limits.floor_w, limits.ceiling_w
+    turn = np.clip((ceiling * length - rise) / max(ceiling - floor, 1e-12), 0.0, length)
     dip = np.maximum(value[:-1] + floor * turn, value[1:] - ceiling * (length - turn))
-    before = value[0] - slopes.limits.ceiling_w * (at[0] - slopes.start_s)
-    after = value[-1] + slopes.limits.floor_w * (slopes.end_s - at[-1])
-    return _knots(at, value, (at[:-1] + turn, dip), (slopes.start_s, before), (slopes.end_s, after))
+    before, after = value[0] - ceiling * (at[0] - span[0]), value[-1] + floor * (span[1] - at[-1])
+    return _knots(at, value, (at[:-1] + turn, dip), (span[0], before), (span[1], after))
 
 
 def _knots(

@@ -59,7 +59,8 @@ def counter_readings(channel: Channel, refresh_s: float | None, lag_s: float) ->
     stale = STALE_REFRESHES * (refresh_s if refresh_s is not None and refresh_s > 0 else spacing)
     anew = np.concatenate([[True], broken])
     since = np.where(anew, until - stale, since)
-    since, until = np.minimum.accumulate(np.minimum(since, until)[::-1])[::-1], np.maximum.accumulate(until)
+    # Refreshes follow one another: none is earlier than the one before may be, nor later than the next.
+    since, until = np.maximum.accumulate(since), np.minimum.accumulate(until[::-1])[::-1]
     return CounterReadings(
         since_s=since,
         until_s=until,

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from energyprof.analysis.arrays import NS, Floats, seconds
-from energyprof.analysis.counter import counter_readings, counter_refreshes
+from energyprof.analysis.counter import CounterReadings, counter_readings, counter_refreshes
 from energyprof.analysis.edge_times import EdgeTimes
 from energyprof.analysis.energy_curve import EnergyCurve, SensorCurve, sensor_curve
 from energyprof.analysis.power_curve import PowerCurve, power_curve
@@ -135,7 +135,7 @@ def _counter_part(source: _Source, span: tuple[float, float]) -> SensorCurve | N
     readings = counter_readings(source.energy, source.info.refresh_s, source.info.lag_s or 0.0)
     if len(readings.energy_j) < 2:
         return None
-    limits = power_limits(source.info, power, (readings.energy_j, readings.until_s))
+    limits = power_limits(source.info, power, readings)
     refreshes = counter_refreshes(readings, power, limits)
     return sensor_curve(refreshes, limits, readings.refresh_s, power, span, counted=True, witness=witness)
 
@@ -177,19 +177,16 @@ def _power_of_model(source: _Source) -> PowerCurve | None:
     )
 
 
-def power_limits(
-    info: SensorInfo, power: PowerCurve | None, counter: tuple[Floats, Floats] | None
-) -> PowerRange:
+def power_limits(info: SensorInfo, power: PowerCurve | None, counter: CounterReadings | None) -> PowerRange:
     """Return the power range of a sensor's device; with no ceiling known, 1.5 times the most it showed."""
     floor = max(info.power_floor_w or 0.0, 0.0)
     if info.power_ceiling_w is not None and info.power_ceiling_w > floor:
         return PowerRange(floor_w=floor, ceiling_w=info.power_ceiling_w)
-    seen = [floor]
-    if power is not None and len(power):
-        seen.append(float(power.power_w.max()))
-    if counter is not None and len(counter[0]) > 1:
-        length = np.diff(counter[1])
-        sound = length > 1e-3
-        if sound.any():
-            seen.append(float((np.diff(counter[0])[sound] / length[sound]).max()))
-    return PowerRange(floor_w=floor, ceiling_w=1.5 * max(seen), assumed=True)
+    shown = [np.array([floor])]
+    if power is not None:
+        shown.append(power.power_w)
+    if counter is not None:
+        length = np.diff(counter.at.at_s)
+        sound = ~counter.broken & (length > 0.5 * counter.refresh_s)
+        shown.append(np.diff(counter.energy_j)[sound] / length[sound])
+    return PowerRange(floor_w=floor, ceiling_w=1.5 * float(np.concatenate(shown).max()), assumed=True)

@@ -19,6 +19,7 @@ __all__ = ["EdgeTimes", "edge_times"]
 REACHES: Final = (3, 12, 48)  # neighbours on each side; the reach that predicts best is taken
 LEAST_EDGES: Final = 8
 SILENCE: Final = 20.0  # periods after which counting them is not relied on
+GRID_SLACK: Final = 0.05  # of a period: refreshes are not quite regular
 ROWS: Final = 4096  # at a time: sums stay small enough to be subtracted from one another
 NO_VARIANCE_S2: Final = 1e-12  # a microsecond: clocks are not better
 
@@ -43,16 +44,37 @@ def edge_times(since_s: Floats, until_s: Floats) -> EdgeTimes:
         since_s: (n,) earliest time of each.
         until_s: (n,) latest time of each.
     """
+    at, deviation = 0.5 * (since_s + until_s), np.sqrt((until_s - since_s) ** 2 / 12 + NO_VARIANCE_S2)
+    period = float(np.median(np.diff(until_s))) if len(at) > 1 else 0.0
+    narrow = np.flatnonzero(until_s - since_s < 0.5 * period)
+    if len(narrow) >= LEAST_EDGES:
+        sharp = _sharp_times(since_s[narrow], until_s[narrow])
+        at[narrow], deviation[narrow] = sharp.at_s, sharp.deviation_s
+        wide = np.setdiff1d(np.arange(len(at)), narrow)
+        at[wide] = _latest_on_grid(since_s[wide], until_s[wide], sharp.at_s, period)
+    return EdgeTimes(at_s=np.maximum.accumulate(at), deviation_s=deviation)
+
+
+def _latest_on_grid(since: Floats, until: Floats, sharp: Floats, period: float) -> Floats:
+    """Place refreshes of wide brackets, such as the first after a gap: the last before they were read.
+
+    They lie whole periods before the next refresh whose time is known; in the middle where that is outside.
+    """
+    following = sharp[np.minimum(np.searchsorted(sharp, until), len(sharp) - 1)]
+    periods = np.ceil((following - until) / period - GRID_SLACK)
+    placed = np.minimum(following - np.maximum(periods, 1) * period, until)
+    fits: Floats = np.where((placed >= since) & (following > until), placed, 0.5 * (since + until))
+    return fits
+
+
+def _sharp_times(since_s: Floats, until_s: Floats) -> EdgeTimes:
+    """Estimate refreshes of narrow brackets, at least a few of them."""
     middle, variance = 0.5 * (since_s + until_s), (until_s - since_s) ** 2 / 12 + NO_VARIANCE_S2
-    if len(middle) < LEAST_EDGES:
-        return EdgeTimes(at_s=middle, deviation_s=np.sqrt(variance))
     found = [_prediction(middle, variance, reach) for reach in REACHES]
     line, least, usual = min(found, key=lambda prediction: float(np.median(prediction[2])))
     trust = variance / (variance + least)
     at = np.clip(middle + trust * (line - middle), since_s, until_s)
-    return EdgeTimes(
-        at_s=np.maximum.accumulate(at), deviation_s=np.sqrt((1 - trust) ** 2 * variance + trust**2 * usual)
-    )
+    return EdgeTimes(at_s=at, deviation_s=np.sqrt((1 - trust) ** 2 * variance + trust**2 * usual))
 
 
 def _prediction(middle: Floats, variance: Floats, reach: int) -> tuple[Floats, Floats, Floats]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from energyprof.analysis.arrays import Floats, Times, seconds
-from energyprof.analysis.bounds import Envelope, Knots, envelope
+from energyprof.analysis.bounds import Envelope, Knots, envelope, observed_range, within_range
 from energyprof.analysis.power_curve import PowerCurve
 from energyprof.analysis.refreshes import PowerRange, Refreshes
 from energyprof.record.model import Provenance
@@ -39,7 +39,8 @@ class SensorCurve:
         estimate: the likeliest energy over time.
         most: the envelope for upper bounds, where gaps held as much as they could.
         least: the envelope for lower bounds; the same object as ``most`` where there are no gaps.
-        limits: the power range.
+        limits: the power range that its bounds rest on.
+        stated: the same as it was stated, before readings proved it too narrow.
         refreshes: the nodes behind it.
         refresh_s: time between refreshes.
         power: its power readings, or None.
@@ -51,6 +52,7 @@ class SensorCurve:
     most: Envelope
     least: Envelope
     limits: PowerRange
+    stated: PowerRange
     refreshes: Refreshes
     refresh_s: float
     power: PowerCurve | None
@@ -91,7 +93,6 @@ class SensorCurve:
     ) -> Figures:
         most = np.minimum(self.limits.ceiling_w * length, high[0] - high[1])
         least = np.maximum(self.limits.floor_w * length, low[0] - low[1])
-        # Where a reading contradicts the power range the estimate keeps to the reading, bounds follow.
         return Figures(value=value, low=np.minimum(least, value), high=np.maximum(most, value))
 
 
@@ -169,6 +170,9 @@ def sensor_curve(
         witness: power readings to hold a counter against, or None.
         counted: whether the refreshes are those of a counter or model.
     """
+    stated, limits = limits, observed_range(refreshes, limits)
+    if not refreshes.exact:
+        refreshes = within_range(refreshes, limits)
     most = envelope(refreshes, refreshes.high_j, limits, span_s)
     least = most
     if not refreshes.exact:
@@ -180,6 +184,7 @@ def sensor_curve(
         most=most,
         least=least,
         limits=limits,
+        stated=stated,
         refreshes=refreshes,
         refresh_s=refresh_s,
         power=power,

@@ -91,14 +91,14 @@ def power_curve(
 
     Args:
         channel: instant or average power, at least one row.
-        refresh_s: the sensor's refresh period; the median time between changes where it is None.
+        refresh_s: the sensor's refresh period; the usual time between changes where it is None.
         window_s: the time one reading averages, or None where it is not known.
         lag_s: how much later than its energy a reading shows.
     """
-    first = np.flatnonzero(np.concatenate([[True], channel.value[1:] != channel.value[:-1]]))
+    first = _changes(channel)
     since, until = seconds(channel.since_ns[first]) - lag_s, seconds(channel.t_ns[first]) - lag_s
     if refresh_s is None or refresh_s <= 0:
-        refresh_s = float(np.median(np.diff(until))) if len(until) > 1 else 0.1
+        refresh_s = float(np.quantile(np.diff(until), 0.1)) if len(until) > 1 else 0.1  # holds are longer
     stood_until = _stood_until(channel, first, since, until, refresh_s, lag_s)
     since = np.maximum(since, until - STALE_REFRESHES * refresh_s)
     holds = np.ceil((stood_until - until) / refresh_s - 0.1) - 1
@@ -114,6 +114,14 @@ def power_curve(
         refresh_s=refresh_s,
         window_s=window_s or 0.0,
     )
+
+
+def _changes(channel: Channel) -> Ints:
+    """Return which rows are changes of the value, or the first reading after a gap."""
+    moved = np.concatenate([[True], channel.value[1:] != channel.value[:-1]])
+    after = np.searchsorted(channel.t_ns, channel.gap_ns[:, 1], side="right")
+    moved[after[after < len(moved)]] = True
+    return np.flatnonzero(moved)
 
 
 def _spacing(at: Floats, repeat: Ints, refresh_s: float) -> Floats:

@@ -23,6 +23,7 @@ from energyprof.analysis.sensor_flags import (
     counter_troubles,
     domain_incomplete,
     power_range_assumed,
+    power_range_broken,
     sampling_gap,
 )
 from energyprof.record.model import Flag, Provenance, Severity
@@ -167,6 +168,7 @@ CHECKS: Final[tuple[Callable[[Findings], Iterator[Flag]], ...]] = (
     estimated_share,
     no_gpu_sensor,
     cpu_missing,
+    power_range_broken,
     power_range_assumed,
     steps_shorter_than_refresh,
     missing_values,

@@ -20,6 +20,7 @@ __all__ = [
     "counter_troubles",
     "domain_incomplete",
     "power_range_assumed",
+    "power_range_broken",
     "sampling_gap",
 ]
 
@@ -138,6 +139,23 @@ def domain_incomplete(findings: Findings) -> Iterator[Flag]:
                 message=f"{', '.join(silent)} gave no usable reading: that energy is not in {name}'s total.",
                 advice="Run 'energyprof doctor' to see why.",
                 field=f"totals.energy_by_domain_j.{name}",
+            )
+
+
+def power_range_broken(findings: Findings) -> Iterator[Flag]:
+    """Warn where a device drew more or less than it is said to be able to."""
+    for name, domain in findings.attribution.known.items():
+        for part in domain.curve.parts:
+            if part.limits == part.stated:
+                continue
+            stated = f"{format_power(part.stated.floor_w)} to {format_power(part.stated.ceiling_w)}"
+            yield Flag(
+                code="power-range-broken",
+                severity=Severity.WARNING,
+                message=f"{name} is said to draw {stated}, but its readings go beyond: bounds now take it to draw "
+                f"{format_power(part.limits.floor_w)} to {format_power(part.limits.ceiling_w)}.",
+                advice="Run 'energyprof calibrate' to find out how this sensor behaves.",
+                value=part.limits.ceiling_w,
             )
 
 

@@ -74,22 +74,17 @@ class Watch:
 
 
 def _rows(refreshes, values, watch, end_s):
-    """Return (since, t, value) as the sampler writes them: the first row, then one a change."""
+    """Return (since, t, value) as the sampler writes them: the first row, one a change, a hold every 0.9 s."""
     polls = watch.polls(end_s)
     shown = np.searchsorted(refreshes, polls, side="right") - 1
     value = values[np.maximum(shown, 0)]
-    call = 2e-5
     changed = np.concatenate([[True], value[1:] != value[:-1]])
-    at = np.flatnonzero(changed)
-    until = polls[at] + call
+    beats = np.concatenate([[False], np.diff(np.floor(polls / 0.9)) > 0])
+    beats[-1] = True
+    at = np.flatnonzero(changed | beats)
+    call = 2e-5
     since = np.where(at > 0, polls[np.maximum(at - 1, 0)] - call, polls[0] - watch.refresh_s)
-    # the last poll of all, as a hold
-    if len(polls) and at[-1] != len(polls) - 1:
-        since, until = np.append(since, polls[-1] - call), np.append(until, polls[-1] + call)
-        value_rows = np.append(value[at], value[-1])
-    else:
-        value_rows = value[at]
-    return since, until, value_rows
+    return since, polls[at] + call, value[at]
 
 
 def ns(seconds):
@@ -107,27 +102,58 @@ def _channel(kind, name, domain, sensor, unit, rows, gaps):
         t_ns=np.ceil(until * 1e9).astype(np.int64),
         since_ns=np.floor(since * 1e9).astype(np.int64),
         value=value.astype(float),
-        gap_ns=ns(np.array(gaps, float).reshape(-1, 2)),
+        gap_ns=np.ceil(np.array(gaps, float).reshape(-1, 2) * 1e9).astype(np.int64),
     )
 
 
 def counter(
-    truth, watch=None, *, domain="gpu:0", sensor="nvml:gpu:0", resets_s=(), quantum_j=1e-3, end_s=None
+    truth,
+    watch=None,
+    *,
+    domain="gpu:0",
+    name="energy",
+    sensor="nvml:gpu:0",
+    resets_s=(),
+    frozen_s=None,
+    quantum_j=1e-3,
+    end_s=None,
 ):
-    """Return the energy channel of a counter; at a reset it loses what it held since its last refresh."""
+    """Return the energy channel of a counter, its breaks written as the sampler writes them.
+
+    At a reset it loses what it held since its last refresh: a gap from the last edge to the next, over which
+    the value stands. Frozen, it stands still, and from 2 s on is said to be in a gap every 0.9 s, until it
+    moves again; what it missed is lost.
+    """
     watch = watch or Watch()
     end_s = truth.end_s if end_s is None else end_s
-    times = watch.refreshes(end_s)
+    times, polls = watch.refreshes(end_s), watch.polls(end_s)
     energy = truth.energy_j(times)
-    gaps = list(watch.gaps_s)
-    for reset in resets_s:
-        k = int(np.searchsorted(times, reset))
-        energy[k:] -= energy[k] - energy[k - 1]
-        gaps.append((times[k - 1] + 1e-4, times[k] + 0.01))
+    shown_by = [polls[np.searchsorted(polls, reset) - 1] for reset in resets_s]
+    lost = [
+        (int(np.searchsorted(times, by, side="right")) - 1, r)
+        for by, r in zip(shown_by, resets_s, strict=True)
+    ]
+    told = []
+    if frozen_s is not None:
+        first = int(np.searchsorted(times, frozen_s[0]))
+        lost.append((first, frozen_s[1]))
+        told = list(np.arange(times[first] + 2.0, frozen_s[1], 0.9))
+    breaks = []
+    for first, last_s in lost:  # what was counted from refresh ``first`` to the next poll is never shown
+        breaks.append(float(polls[np.searchsorted(polls, times[np.searchsorted(times, last_s)])]))
+        again = int(np.searchsorted(times, breaks[-1], side="right")) - 1
+        energy[again:] -= energy[again] - energy[first]
+        energy[first:again] = energy[first]
     value = np.floor(energy / quantum_j) * quantum_j
-    return _channel(
-        ChannelKind.ENERGY, "energy", domain, sensor, "J", _rows(times, value, watch, end_s), gaps
-    )
+    since, until, shown = _rows(times, value, watch, end_s)
+    gaps = list(watch.gaps_s)
+    for at in sorted([*told, *breaks]):
+        seen = polls[np.searchsorted(polls, at)] + 2e-5
+        k = int(np.searchsorted(until, seen)) - 1
+        gaps.append((until[k], seen))
+        since, until = np.insert(since, k + 1, until[k]), np.insert(until, k + 1, seen)
+        shown = np.insert(shown, k + 1, shown[k])
+    return _channel(ChannelKind.ENERGY, name, domain, sensor, "J", (since, until, shown), gaps)
 
 
 def power(
@@ -223,6 +249,25 @@ def metrics(*rows):
     return Metrics(t_ns=ns(at), step=np.array(step, np.int64), name=tuple(name), value=np.array(value, float))
 
 
+def readings(kind, values, at_s, *, domain="gpu:0", name="state", unit="1", sensor="nvml-state:gpu:0"):
+    """Return a channel of state readings."""
+    at = np.asarray(at_s, float)
+    return _channel(kind, name, domain, sensor, unit, (at - 1e-4, at, np.asarray(values, float)), ())
+
+
+def in_phases(spans, phases, steps=None):
+    """Return segments from (seconds, phase index) spans; ``steps`` numbers them, else they are in none."""
+    lengths = [seconds for seconds, _ in spans]
+    start = np.concatenate([[0.0], np.cumsum(lengths)])
+    return Segments(
+        start_ns=ns(start[:-1]),
+        phase=np.array([phase for _, phase in spans], np.int32),
+        step=np.full(len(spans), -1, np.int64) if steps is None else np.array(steps, np.int64),
+        phases=tuple(phases),
+        end_ns=int(ns(start[-1])),
+    )
+
+
 def trace(segments=None, channels=(), logged=None, window_s=None, duration_s=None, **more):
     """Return a trace; the window is that of the segments unless told."""
     if segments is None:
@@ -271,6 +316,8 @@ def sim():
         random_truth=random_truth,
         schedule=schedule,
         metrics=metrics,
+        readings=readings,
+        in_phases=in_phases,
         trace=trace,
         draft=draft,
         ns=ns,
