@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import signal
 import sys
 import threading
 import warnings
@@ -14,7 +13,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Final, Literal, TypeVar
 
 from energyprof.carbon import carbon_intensity
@@ -34,9 +33,11 @@ from energyprof.record.model import (
     Workload,
 )
 from energyprof.record.store import new_run_id
+from energyprof.recording.batch_length import batch_length
 from energyprof.recording.cuda_timeline import device_timing
 from energyprof.recording.recorder import Recorder
 from energyprof.recording.run import Run
+from energyprof.recording.termination import Termination, how_it_ended
 from energyprof.sensors.base import Sensor
 from energyprof.sensors.discovery import Discovery, discover
 
@@ -112,7 +113,7 @@ class Profiler:
         self._run: Run | None = None
         self._owner = (0, 0)
         self._opened_ns = self._closed_ns = 0
-        self._old_sigterm: Any = None
+        self._termination = Termination()
         self._flags: list[Flag] = []
         self._facts: dict[str, Any] = {}
         self._accounts: dict[str, Any] = {}
@@ -169,7 +170,7 @@ class Profiler:
         self._recorder = recorder
         recorder.draft(self._draft)
         recorder.start()
-        self._take_sigterm()
+        self._termination.take()
         atexit.register(self.stop)
         self._idle()
         self._opened_ns = self._clock.now_ns()
@@ -187,7 +188,7 @@ class Profiler:
         recorder.close_window()
         self._closed_ns = self._clock.now_ns()
         atexit.unregister(self.stop)
-        self._give_sigterm_back()
+        self._termination.give_back()
         if error is None:
             self._idle()
         recorder.stop()
@@ -212,14 +213,14 @@ class Profiler:
         size: list[int] = []
 
         def begun(batch: T) -> None:
-            length = samples if samples is not None else _batch_length(batch)
+            length = samples if samples is not None else batch_length(batch)
             if length is not None:
                 size.append(length)
                 recorder.log({"batch_samples": float(length)})
 
         def ended(count: int, batch: T) -> None:
             if size:
-                last = samples if samples is not None else _batch_length(batch)
+                last = samples if samples is not None else batch_length(batch)
                 self._samples_seen += size[0] * (count - 1) + (size[0] if last is None else last)
                 recorder.log({"samples": float(self._samples_seen)})
 
@@ -349,7 +350,7 @@ class Profiler:
         from energyprof.report.build import build_report
 
         assert self._draft is not None
-        status, reason = _outcome(error)
+        status, reason = how_it_ended(error)
         duration_s = (self._closed_ns - self._opened_ns) / 1e9
         ended = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC)
         accounts = self._accounts
@@ -376,45 +377,6 @@ class Profiler:
             report = draft
         self._run = Run(recorder.folder.path, report)
 
-    def _take_sigterm(self) -> None:
-        """Turn SIGTERM into an orderly end, where nobody else has taken it."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            self._old_sigterm = signal.signal(signal.SIGTERM, _terminate)
-
-    def _give_sigterm_back(self) -> None:
-        if self._old_sigterm is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._old_sigterm)
-            self._old_sigterm = None
-
-
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
-
-
-def _outcome(error: BaseException | None) -> tuple[RunStatus, str | None]:
-    if error is None:
-        return RunStatus.COMPLETED, None
-    if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
-        return RunStatus.INTERRUPTED, None
-    text = str(error).strip().splitlines()
-    return RunStatus.FAILED, shorten_home(f"{type(error).__name__}: {text[0] if text else 'no message'}")
-
 
 def _note(code: str, message: str, severity: Severity = Severity.INFO) -> Flag:
     return Flag(code=code, severity=severity, message=message)
-
-
-def _batch_length(batch: Any) -> int | None:
-    """Return the number of samples in a batch: the length of its first element, or its own."""
-    first = next(iter(batch.values()), None) if isinstance(batch, Mapping) else batch
-    if isinstance(first, tuple | list) and first:
-        first = first[0]
-    candidates: tuple[Any, ...] = (first, batch)
-    for candidate in candidates:
-        try:
-            return len(candidate)
-        except TypeError:  # a number, or a tensor without dimensions
-            continue
-    return None
