@@ -14,7 +14,7 @@ __all__ = ["Termination", "how_it_ended"]
 
 
 class Termination:
-    """Turns SIGTERM into :class:`SystemExit`, so that a report is finished; only where nobody else took it."""
+    """Turns SIGTERM into :class:`SystemExit`, so that a report is finished, where nobody else took it."""
 
     def __init__(self) -> None:
         self._old: Any = None
