@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from energyprof.analysis.arrays import NS, Floats, seconds
+from energyprof.analysis.arrays import NS, seconds
 from energyprof.analysis.counter import CounterReadings, counter_readings, counter_refreshes
 from energyprof.analysis.edge_times import EdgeTimes
 from energyprof.analysis.energy_curve import EnergyCurve, SensorCurve, sensor_curve
@@ -166,7 +166,9 @@ def _power_of_model(source: _Source) -> PowerCurve | None:
         return None
     at = seconds(channel.t_ns)
     step = np.maximum(np.diff(at), 1e-9)
-    power = np.maximum(np.diff(channel.value), 0.0) / step
+    ceiling = source.info.power_ceiling_w
+    # a late reading's time is off by as much as it was late: the model itself never leaves its range
+    power = np.clip(np.diff(channel.value) / step, source.info.power_floor_w or 0.0, ceiling)
     return PowerCurve(
         since_s=at,
         until_s=at,
