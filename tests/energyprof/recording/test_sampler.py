@@ -290,6 +290,41 @@ def test_one_channel_may_fail_alone(clock: VirtualClock) -> None:
     assert sampler.statistics["scripted"].failures == 0
 
 
+def test_a_sensor_that_never_fails_twice_alike_fills_no_memory(clock: VirtualClock) -> None:
+    sensor = ScriptedSensor(clock, {"m": lambda _: 0.0}, edges=False)
+    sensor.fails = lambda now: SensorError(f"failed at {now}")
+    sampler, _ = sample(clock, sensor, seconds=300)
+    assert len(sampler.problems) <= 101
+    assert sum(problem.count for problem in sampler.problems) == sampler.statistics["scripted"].failures
+
+
+def test_an_error_that_cannot_say_what_it_is_is_named_by_its_kind(clock: VirtualClock) -> None:
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    sensor = counter(clock)
+    sensor.fails = lambda _: MuteError()
+    sampler, _ = sample(clock, sensor, seconds=2)
+    assert sampler.problems[0].reason == "MuteError"
+
+
+def test_stamps_are_used_also_where_the_first_channel_fails(clock: VirtualClock) -> None:
+    def stamped(now: int) -> Reading:
+        edge = (now - 37 * MS) // (100 * MS) * 100 * MS + 37 * MS
+        return Reading("x/power", float(edge % 7), clock.wall_ns() - clock.now_ns() + edge)
+
+    sensor = ScriptedSensor(
+        clock,
+        {"x/energy": lambda _: Reading("x/energy", math.nan, reason="not now"), "x/power": stamped},
+        kinds={"x/power": ChannelKind.POWER_INSTANT},
+    )
+    _, rows = sample(clock, sensor, seconds=20)
+    power = of(rows, "x/power")
+    assert len(power) >= 190
+    assert ((power.t_ns - power.since_ns)[60:] <= 2 * MS).all()
+
+
 def test_a_slow_call_puts_no_burst_into_the_schedule_of_others(clock: VirtualClock) -> None:
     slow = counter(clock)
     slow.call_ns = lambda n: 450 * MS if n % 20 == 0 else CALL

@@ -1,0 +1,91 @@
+"""NVML's return codes in words, and who may shut it down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pynvml
+import pytest
+
+from energyprof.errors import SensorError, SensorLost, SensorUnavailable
+from energyprof.sensors.nvml_device import list_devices
+from energyprof.sensors.nvml_library import DriverReloaded, NvmlLibrary, describe, failure
+from energyprof.testing.faults import Fault, NvmlCode
+from energyprof.testing.nvml import StandInNvml
+
+MakeNvml = Callable[..., StandInNvml]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(3, SensorUnavailable), (4, SensorUnavailable), (13, SensorUnavailable), (15, SensorLost)]
+    + [(code, DriverReloaded) for code in (1, 2, 9, 18)]
+    + [(code, SensorError) for code in (10, 999, 12345)],
+)
+def test_a_return_code_is_an_error_by_what_can_be_done_about_it(code: int, kind: type[SensorError]) -> None:
+    assert type(failure("nvmlDoThis", code)) is kind
+    assert str(failure("nvmlDoThis", code)).startswith("nvmlDoThis: ")
+
+
+def test_an_unknown_code_is_told_by_its_number() -> None:
+    assert describe(12345) == "NVML error 12345"
+
+
+def test_the_last_of_several_holders_shuts_the_library_down(make_nvml: MakeNvml) -> None:
+    nvml = make_nvml("hopper")
+    library = NvmlLibrary.open()
+    other = library.share()
+    library.close()
+    assert nvml.calls("nvmlShutdown") == 0
+    other.close()
+    assert nvml.calls("nvmlShutdown") == 1
+
+
+def test_a_shutdown_that_fails_is_no_error(make_nvml: MakeNvml) -> None:
+    nvml = make_nvml("hopper")
+    library = NvmlLibrary.open()
+    nvml.fault(Fault(function="nvmlShutdown"))
+    library.close()
+
+
+def test_a_flaky_answer_is_asked_for_again(make_nvml: MakeNvml) -> None:
+    nvml = make_nvml("hopper")
+    library = NvmlLibrary.open()
+    nvml.fault(Fault(function="nvmlDeviceGetCount", probability=0.5, seed=4))
+    assert [library.ask("nvmlDeviceGetCount") for _ in range(20)].count(1) >= 18
+    library.close()
+
+
+def test_a_question_that_cannot_be_answered_is_none(make_nvml: MakeNvml) -> None:
+    nvml = make_nvml("hopper")
+    library = NvmlLibrary.open()
+    nvml.fault(Fault(function="nvmlDeviceGetCount", code=NvmlCode.NOT_SUPPORTED))
+    assert library.ask("nvmlDeviceGetCount") is None
+    library.close()
+
+
+def test_fields_are_read_the_same_where_pynvml_hides_the_drivers_function(
+    make_nvml: MakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvml = make_nvml("hopper")
+    nvml.set_power(0, 300.0)
+    nvml.clock.sleep_until_ns(nvml.clock.now_ns() + 10**9)
+    library = NvmlLibrary.open()
+    handle = list_devices(library)[0].handle
+    seen = []
+    for hidden in (False, True):
+        real = pynvml._nvmlGetFunctionPointer
+        if hidden:  # only from outside: pynvml goes on using it
+            monkeypatch.setattr(library, "_pynvml", _without(real.__name__))
+        fields = library.prepare_fields([186, 83])(handle)
+        seen.append([(f.fieldId, f.nvmlReturn, f.value.uiVal, f.timestamp) for f in fields])
+    assert seen[0] == seen[1]
+    assert seen[0][0][2] == 300_000
+    library.close()
+
+
+def _without(name: str) -> object:
+    """Return pynvml with one of its names left out."""
+    from types import SimpleNamespace
+
+    return SimpleNamespace(**{key: value for key, value in vars(pynvml).items() if key != name})
