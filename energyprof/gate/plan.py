@@ -142,7 +142,7 @@ def _row(n: int, room: float, within: float, between: float, alpha: float) -> Pl
 def _lines(plan: Plan) -> Iterator[str]:
     where = f", {plan.between:.2%} between sittings" if plan.between else ""
     yield (
-        f"{plan.metric}, margin {plan.margin:.3g}, noise {plan.within:.2%} between runs{where}, "
+        f"{plan.metric}, margin {plan.margin * 100:.3g} %, noise {plan.within:.2%} between runs{where}, "
         f"one-sided level {plan.alpha:g}"
     )
     for share, runs in (("80 %", plan.runs_80), ("95 %", plan.runs_95)):

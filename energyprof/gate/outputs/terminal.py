@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
-from energyprof.gate.verdict import BudgetVerdict, Effect, Outcome, RuleVerdict, Verdict
+from energyprof.gate.verdict import BudgetVerdict, Effect, Outcome, Reason, RuleVerdict, Verdict
 
 __all__ = ["plain", "render_terminal", "rule_word"]
 
@@ -36,6 +36,8 @@ def rule_word(rule: RuleVerdict) -> str:
         return "improved" if rule.improved else "pass"
     if rule.effect is Effect.ERROR:
         return rule.outcome.upper()
+    if rule.reason is Reason.MISSING_BASELINE:
+        return "skipped"
     return f"warn: {rule.outcome}" if rule.outcome is Outcome.FAIL else rule.outcome.value
 
 
