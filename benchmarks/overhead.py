@@ -1,6 +1,6 @@
 """What measuring costs: a mark, a loop of short steps, beside the floor and whichever peers are installed.
 
-Run:  python benchmarks/overhead.py [--pairs 15] [--seconds 0.5]
+Run:  python -m benchmarks.overhead [--pairs 15] [--seconds 0.5]
 
 Prints one table. Loops are timed in interleaved pairs (bare, profiled, profiled, bare) and compared by the
 median of the pairs' ratios; a mark is compared with its floor, two clock reads, in the same run.
