@@ -84,7 +84,7 @@ class ChannelTrack:
         if reading.logged:
             return self._take_logged(rows, reading, before_ns, after_ns, wall_offset_ns)
         first = self._held_ns == 0
-        stamped = self._stamps.tells(reading.sensor_time_ns, before_ns, wall_offset_ns)
+        stamped = self._stamps.tells(reading.sensor_time_ns, before_ns, after_ns, wall_offset_ns)
         refreshed = first or stamped or reading.value != self._value
         self._close_hole(rows, before_ns)
         if refreshed or reading.gap:

@@ -18,8 +18,9 @@ __all__ = ["EdgeSchedule", "Mode"]
 
 _MS: Final = 1_000_000
 _LEARN_EDGES: Final = 4  # three periods: enough for a first line
-_LEARN_PATIENCE_NS: Final = 1_000 * _MS  # or six refreshes
-_RELEARN_AFTER_NS: Final = 10_000 * _MS
+_LEARN_PATIENCE_NS: Final = 1_000 * _MS  # or six refreshes; three times that once an edge was seen
+_AGAIN_NS: Final = 3_000 * _MS  # from one attempt to learn to the next, doubled each time ...
+_AGAIN_LONGEST_NS: Final = 60_000 * _MS  # ... until one has lasted this long
 _CALLS_PER_SECOND: Final = 24.0  # two calls an edge are less: what is left goes into narrower brackets
 _TOKENS: Final = 10.0  # how many calls may be saved up
 _TOKENS_TO_REFINE: Final = 40.0  # after learning
@@ -41,7 +42,7 @@ class EdgeSchedule:
         """Start learning at ``now_ns`` a sensor whose value is said to move every ``nominal_ns``."""
         self._nominal_ns = max(nominal_ns, _MS)
         self._learned: list[tuple[float, float]] = []  # (time, half-width) of the edges while learning
-        self._learn_started_ns = now_ns
+        self._learn_started_ns, self._again_ns = now_ns, _AGAIN_NS
         self._follower: EdgeFollower | None = None
         self._tokens, self._tokens_at_ns = _TOKENS, now_ns
         self._polled_ns = now_ns  # just before the last poll that was answered
@@ -68,7 +69,7 @@ class EdgeSchedule:
             self._follow(self._follower, since_ns, after_ns, moved, edge_ns)
         elif self.mode is Mode.LEARN:
             self._learn(since_ns, after_ns, moved, edge_ns)
-        elif moved and after_ns - self._learn_started_ns > _RELEARN_AFTER_NS:
+        elif moved and self._may_learn(after_ns):
             self._start_learning(after_ns)
         else:
             self._rest(before_ns, after_ns)
@@ -83,7 +84,14 @@ class EdgeSchedule:
         self._spend(after_ns)
         self.due_ns = after_ns + min(_MS * 2 ** min(failures, 12), 1_000 * _MS)
 
+    def _may_learn(self, now_ns: int) -> bool:
+        return now_ns - self._learn_started_ns > self._again_ns
+
     def _start_learning(self, now_ns: int) -> None:
+        lasted_ns = now_ns - self._learn_started_ns
+        self._again_ns = (
+            _AGAIN_NS if lasted_ns > _AGAIN_LONGEST_NS else min(2 * self._again_ns, _AGAIN_LONGEST_NS)
+        )
         self.mode = Mode.LEARN
         self._learned.clear()
         self._learn_started_ns = now_ns
@@ -100,13 +108,19 @@ class EdgeSchedule:
             self._learned.append((time_ns, half_ns))
         if len(self._learned) >= _LEARN_EDGES:
             self._lock(after_ns)
-        elif after_ns - self._learn_started_ns > max(6 * self._nominal_ns, _LEARN_PATIENCE_NS):
+        elif after_ns - self._learn_started_ns > self._patience_ns:
             self._settle_for_less(after_ns)
+
+    @property
+    def _patience_ns(self) -> int:
+        patience_ns = max(6 * self._nominal_ns, _LEARN_PATIENCE_NS)
+        return 3 * patience_ns if self._learned else patience_ns
 
     def _lock(self, now_ns: int) -> None:
         """Number the learned edges by the typical period (an unseen one leaves a hole), and follow."""
-        steps = sorted(later[0] - earlier[0] for earlier, later in pairwise(self._learned))
-        period_ns, first_ns = steps[len(steps) // 2], self._learned[0][0]
+        steps = [later[0] - earlier[0] for earlier, later in pairwise(self._learned)]
+        periods = sorted(step / max(1, round(step / self._nominal_ns)) for step in steps)
+        period_ns, first_ns = periods[len(periods) // 2], self._learned[0][0]
         line = EdgeLine(
             ((round((t - first_ns) / period_ns), t, half) for t, half in self._learned), period_ns
         )
@@ -132,7 +146,7 @@ class EdgeSchedule:
     ) -> None:
         spare = self._tokens > _SPARE
         self.due_ns = follower.polled(since_ns, after_ns, moved=moved, edge_ns=edge_ns, spare_calls=spare)
-        if follower.lost and after_ns - self._learn_started_ns > _RELEARN_AFTER_NS:
+        if follower.lost and self._may_learn(after_ns):
             self._start_learning(after_ns)
 
     def _spend(self, now_ns: int) -> None:

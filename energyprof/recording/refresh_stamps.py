@@ -15,6 +15,7 @@ __all__ = ["RefreshStamps", "StampTrust", "narrow"]
 _IN_CALL_NS: Final = (
     50_000  # clock conversion included: a stamp this close to the call's begin is of the call
 )
+_SLOW_CALL_NS: Final = 5_000_000
 _ENOUGH: Final = 5
 _CHECK_SHARE: Final = 4  # brackets up to a quarter of a refresh are worth checking against ...
 _CONFIRMATIONS: Final = 24  # ... and a stamp that is no refresh time does not lie in that many of them
@@ -46,12 +47,12 @@ class StampTrust:
         """Tell whether a stamp is the time of the refresh, as edges between close polls have confirmed."""
         return self.tell_refreshes and self._confirmed >= _CONFIRMATIONS
 
-    def note_age(self, stamp_ns: int, before_ns: int) -> None:
-        """Take in a stamp, on the monotonic clock, and when its call began."""
-        if stamp_ns > before_ns - _IN_CALL_NS:
-            self._in_call += 1
-        else:
+    def note_age(self, stamp_ns: int, before_ns: int, after_ns: int) -> None:
+        """Take in a stamp, on the monotonic clock, and when its call began and ended."""
+        if stamp_ns <= before_ns - _IN_CALL_NS:
             self._past += 1
+        elif after_ns - before_ns < _SLOW_CALL_NS:  # else a refresh may well have come during the call
+            self._in_call += 1
 
     def confirm(self) -> None:
         """Take in that a stamp lay between two close polls, where the value changed."""
@@ -74,18 +75,19 @@ class RefreshStamps:
         self._trust = trust
         self._stamp_ns: int | None = None
 
-    def tells(self, stamp_ns: int | None, before_ns: int, wall_offset_ns: int) -> bool:
+    def tells(self, stamp_ns: int | None, before_ns: int, after_ns: int, wall_offset_ns: int) -> bool:
         """Take in the stamp of a reading; return True if it alone proves a refresh since the one before.
 
         Args:
             stamp_ns: the sensor's stamp (Unix epoch), or None where it gives none.
             before_ns: when the call began.
+            after_ns: when it returned.
             wall_offset_ns: wall clock minus monotonic clock.
         """
         old_ns, self._stamp_ns = self._stamp_ns, stamp_ns
         if stamp_ns is None or self._trust.refuted:
             return False
-        self._trust.note_age(stamp_ns - wall_offset_ns, before_ns)
+        self._trust.note_age(stamp_ns - wall_offset_ns, before_ns, after_ns)
         if old_ns is None or stamp_ns == old_ns:
             return False
         if stamp_ns - old_ns < self._shortest_ns:  # stamps move faster than values can

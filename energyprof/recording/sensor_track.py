@@ -88,6 +88,7 @@ class SensorTrack:
         self.due_ns += self._period_ns
         if self.due_ns <= after_ns:  # late: skip what was missed, in place of a burst
             self.due_ns = after_ns + self._period_ns
+        self.due_ns = max(self.due_ns, before_ns + self._period_ns // 2)
 
     def reschedule_after_failure(self, after_ns: int) -> None:
         """Set when to try again after a call that failed."""

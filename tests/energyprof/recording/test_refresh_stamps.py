@@ -9,10 +9,11 @@ from energyprof.recording.refresh_stamps import RefreshStamps, StampTrust, narro
 MS = 1_000_000
 WALL = 10**18  # wall clock minus monotonic clock
 REFRESH = 100 * MS
+CALL = 50_000
 
 
 def poll(stamps: RefreshStamps, now_ns: int, stamp_ns: int) -> bool:
-    return stamps.tells(WALL + stamp_ns, now_ns, WALL)
+    return stamps.tells(WALL + stamp_ns, now_ns, now_ns + CALL, WALL)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_sparse_polls_with_the_time_of_the_call_tell_nothing_either(stamps: Refr
 
 
 def test_a_missing_stamp_tells_nothing(stamps: RefreshStamps) -> None:
-    assert not stamps.tells(None, 0, WALL)
+    assert not stamps.tells(None, 0, CALL, WALL)
     assert stamps.edge_ns(0, MS, WALL) is None
 
 
