@@ -191,10 +191,10 @@ page.timeline = (async () => {
   // The view stands in the address, so that a link shows it and the back button returns.
   function remember() {
     const wanted = isWhole() && view.axis === "time" ? "timeline" : `view=${view.axis}:${Number(view.from.toPrecision(9))}:${Number(view.to.toPrecision(9))}`;
-    if (decodeURIComponent(location.hash.slice(1)) === wanted) apply(); else location.hash = wanted;
+    if (location.hash.slice(1) === wanted) apply(); else location.hash = wanted;
   }
   function recall() {
-    const found = /^view=(\w+):([-+.\de]+):([-+.\de]+)$/.exec(decodeURIComponent(location.hash.slice(1)));
+    const found = /^view=(\w+):([-+.\de]+):([-+.\de]+)$/.exec(location.hash.slice(1));
     const known = found && axes[found[1]] && Number(found[3]) > Number(found[2]);
     view.axis = known ? found[1] : "time";
     view.from = known ? Math.max(recorded.from, Number(found[2])) : whole.from;

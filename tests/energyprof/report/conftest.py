@@ -168,7 +168,7 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
         page.on("pageerror", lambda error: found.messages.append(str(error)))
         page.on("request", lambda request: found.requests.append(request.url))
         page.goto(file.as_uri() + anchor)
-        found.requests.remove(file.as_uri() + anchor)
+        found.requests.remove(file.as_uri())
         if scripts:
             page.evaluate("page.timeline ? page.timeline.then(() => 1) : 1")
         return found
