@@ -145,6 +145,7 @@ def _soft(report: Report) -> dict[str, Any]:
     environment = report.environment
     return {
         "driver": sorted({gpu.driver for gpu in environment.gpus if gpu.driver}),
+        "clock_policy": sorted({g.application_clock_hz for g in environment.gpus if g.application_clock_hz}),
         "host": environment.hostname_hash,
         "threads": environment.threads,
         "flush_denormal": environment.flush_denormal,

@@ -156,6 +156,7 @@ class GpuInfo:
     architecture: str | None = None
     memory_bytes: int | None = None
     power_limit_w: float | None = None
+    application_clock_hz: float | None = None  # SM clock that was asked for, where the driver tells
     driver: str | None = None
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from energyprof.record.model import GpuInfo
 from energyprof.sensors.architectures import PowerSensorTraits, traits_of
 from energyprof.sensors.nvml_library import NvmlLibrary
 
 __all__ = ["NvmlDevice", "device_of", "list_devices"]
+
+_SM_CLOCK: Final = 1  # NVML_CLOCK_SM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,7 @@ class NvmlDevice:
         bus_id: PCI bus id: the order of ``CUDA_DEVICE_ORDER=PCI_BUS_ID``.
         traits: its nominal power sensor.
         power_limit_w: the enforced limit, or None where the driver does not tell.
+        application_clock_hz: the SM clock that was asked for, or None where the driver does not tell.
         mig: whether it is partitioned into MIG instances.
     """
 
@@ -33,6 +36,7 @@ class NvmlDevice:
     power_limit_w: float | None
     driver: str | None
     mig: bool
+    application_clock_hz: float | None = None
 
     def info(self, domain: str) -> GpuInfo:
         """Return the record's description of this device."""
@@ -43,6 +47,7 @@ class NvmlDevice:
             architecture=self.traits.architecture,
             memory_bytes=self.memory_bytes,
             power_limit_w=self.power_limit_w,
+            application_clock_hz=self.application_clock_hz,
             driver=self.driver,
         )
 
@@ -66,6 +71,7 @@ def device_of(library: NvmlLibrary, handle: Any) -> NvmlDevice:
     pci = library.ask("nvmlDeviceGetPciInfo", handle)
     memory = library.ask("nvmlDeviceGetMemoryInfo", handle)
     limit_mw = library.ask("nvmlDeviceGetEnforcedPowerLimit", handle)
+    clock_mhz = library.ask("nvmlDeviceGetApplicationsClock", handle, _SM_CLOCK)
     mig_mode = library.ask("nvmlDeviceGetMigMode", handle)
     capability = library.ask("nvmlDeviceGetCudaComputeCapability", handle)
     return NvmlDevice(
@@ -81,6 +87,7 @@ def device_of(library: NvmlLibrary, handle: Any) -> NvmlDevice:
         power_limit_w=None if limit_mw is None else limit_mw / 1e3,
         driver=_text(library.ask("nvmlSystemGetDriverVersion")) or None,
         mig=bool(mig_mode and mig_mode[0]),
+        application_clock_hz=None if clock_mhz is None else clock_mhz * 1e6,
     )
 
 

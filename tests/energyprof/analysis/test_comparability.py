@@ -28,8 +28,10 @@ from energyprof.record.model import (
 )
 
 
-def gpu(name: str = "NVIDIA A100-SXM4-40GB", limit_w: float = 400, driver: str = "550.54") -> GpuInfo:
-    return GpuInfo(domain="gpu:0", name=name, uuid="GPU-1", power_limit_w=limit_w, driver=driver)
+def gpu(name: str = "NVIDIA A100-SXM4-40GB", limit_w: float = 400, **more: Any) -> GpuInfo:
+    return GpuInfo(
+        domain="gpu:0", name=name, uuid="GPU-1", power_limit_w=limit_w, **{"driver": "550.54", **more}
+    )
 
 
 def report() -> Report:
@@ -94,6 +96,7 @@ REFUSED = {
 }
 WARNED = {
     "driver": with_("environment", gpus=(gpu(driver="560.1"),)),
+    "clock_policy": with_("environment", gpus=(gpu(application_clock_hz=1.41e9),)),
     "host": with_("environment", hostname_hash="bb"),
     "threads": with_("environment", threads=4),
     "config.lr": with_("workload", config={"lr": 0.002}),
