@@ -211,7 +211,8 @@ def _blocks(intervals: Intervals) -> Ints:
 def _weights(intervals: Intervals) -> Floats:
     variance, length = intervals.time_variance_s2, intervals.end_s - intervals.start_s
     usual, usual_length = max(float(np.median(variance)), 1e-12), float(np.median(length))
-    weights: Floats = 2 * usual / (variance + usual) * usual_length / np.maximum(length, usual_length)
+    by_ends = 2 * usual / (np.maximum(variance, usual) + usual)
+    weights: Floats = by_ends * usual_length / np.maximum(length, usual_length)
     return weights
 
 

@@ -27,7 +27,7 @@ __all__ = [
 LONG_REFRESHES: Final = 5  # a longer wait between two refreshes is a gap in the sampling
 GAP_SHARE: Final = 0.01
 MOST_DISAGREEMENT: Final = 0.05
-FROZEN_S: Final = 2.0
+FROZEN_S: Final = 1.5  # a counter that stood still for longer did not merely start anew
 
 
 def sampling_gap(findings: Findings) -> Iterator[Flag]:
@@ -83,18 +83,18 @@ def counter_troubles(findings: Findings) -> Iterator[Flag]:
 
 def _breaks(channel: Channel, window_ns: tuple[int, int]) -> tuple[float, int]:
     """Return seconds frozen and the number of resets in the window, from the gaps of a counter."""
-    frozen, resets, end = 0.0, 0, -np.inf
+    frozen, resets, thawed = 0.0, 0, -1
     for start, stop in np.sort(channel.gap_ns, axis=0):
         if stop <= window_ns[0] or start >= window_ns[1] or stop > channel.t_ns[-1]:
             continue  # outside, or it never came back: then it is a gap in the sampling
         around = np.searchsorted(channel.t_ns, [start, stop], side="right") - 1
         stood = channel.value[max(around[0], 0)] == channel.value[around[1]]
-        if stood and (stop - start) * NS >= 0.4 * FROZEN_S:
+        if stood and ((stop - start) * NS >= FROZEN_S or start == thawed):
             frozen += (min(stop, window_ns[1]) - max(start, window_ns[0])) * NS
-        elif start > end:
+            thawed = stop  # a freeze is told again and again: the next gap goes on where this one ends
+        else:
             resets += 1
-        end = stop
-    return (frozen, resets) if frozen >= 0.4 * FROZEN_S else (0.0, resets)
+    return frozen, resets
 
 
 def counter_power_gap(findings: Findings) -> Iterator[Flag]:
@@ -152,7 +152,7 @@ def power_range_broken(findings: Findings) -> Iterator[Flag]:
             yield Flag(
                 code="power-range-broken",
                 severity=Severity.WARNING,
-                message=f"{name} is said to draw {stated}, but its readings go beyond: bounds now take it to draw "
+                message=f"{name} is said to draw {stated}, but its readings go beyond: bounds now allow "
                 f"{format_power(part.limits.floor_w)} to {format_power(part.limits.ceiling_w)}.",
                 advice="Run 'energyprof calibrate' to find out how this sensor behaves.",
                 value=part.limits.ceiling_w,

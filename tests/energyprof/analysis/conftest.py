@@ -74,7 +74,7 @@ class Watch:
 
 
 def _rows(refreshes, values, watch, end_s):
-    """Return (since, t, value) as the sampler writes them: the first row, one a change, a hold every 0.9 s."""
+    """Return (since, t, value) as the sampler writes them: the first, one a change, a hold every 0.9 s."""
     polls = watch.polls(end_s)
     shown = np.searchsorted(refreshes, polls, side="right") - 1
     value = values[np.maximum(shown, 0)]
@@ -147,12 +147,16 @@ def counter(
     value = np.floor(energy / quantum_j) * quantum_j
     since, until, shown = _rows(times, value, watch, end_s)
     gaps = list(watch.gaps_s)
+    if told:  # a frozen counter is not read on
+        kept = (until < told[0]) | (until > breaks[-1])
+        since, until, shown = since[kept], until[kept], shown[kept]
+    known = until[np.concatenate([[True], shown[1:] != shown[:-1]])]
     for at in sorted([*told, *breaks]):
         seen = polls[np.searchsorted(polls, at)] + 2e-5
-        k = int(np.searchsorted(until, seen)) - 1
-        gaps.append((until[k], seen))
-        since, until = np.insert(since, k + 1, until[k]), np.insert(until, k + 1, seen)
-        shown = np.insert(shown, k + 1, shown[k])
+        gaps.append((known[known < seen].max(), seen))
+        k = int(np.searchsorted(until, seen))
+        since, until = np.insert(since, k, gaps[-1][0]), np.insert(until, k, seen)
+        shown, known = np.insert(shown, k, shown[k - 1]), np.sort(np.append(known, seen))
     return _channel(ChannelKind.ENERGY, name, domain, sensor, "J", (since, until, shown), gaps)
 
 
