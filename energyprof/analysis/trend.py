@@ -53,6 +53,8 @@ def change_points(
         raise ValueError("change points need positive, finite values")
     logs = np.log(np.asarray(values, np.float64))
     found = sorted(_search(logs, 0, len(logs), alpha, math.log1p(least_step)))
+    if not found:
+        return ()
     edges = [0, *found, len(logs)]
     levels = [float(np.mean(logs[a:b])) for a, b in pairwise(edges)]
     return tuple(
