@@ -18,6 +18,7 @@ from energyprof.record.model import Environment, Provenance, Report
 __all__ = [
     "Difference",
     "Strictness",
+    "belongs_to_learner",
     "comparability_key",
     "comparable_groups",
     "differences",
@@ -68,8 +69,13 @@ def comparability_key(report: Report, *, across_learners: bool = False) -> dict[
     """
     key = {**_workload(report), **_device(report.environment), **_energy(report), **_soft(report)}
     if across_learners:
-        return {k: v for k, v in key.items() if k not in _LEARNER and not k.startswith("config.")}
+        return {name: value for name, value in key.items() if not belongs_to_learner(name)}
     return key
+
+
+def belongs_to_learner(key: str) -> bool:
+    """Tell whether a key makes the learner, not its task."""
+    return key in _LEARNER or key.startswith("config.")
 
 
 def strictness_of(key: str) -> Strictness:

@@ -27,6 +27,9 @@ def ab(
         str | None, typer.Option(help="Judge one metric by this margin instead of the budgets.")
     ] = None,
     metric: Annotated[str, typer.Option(help="The metric of --margin.")] = "energy_j",
+    across_learners: Annotated[
+        bool, typer.Option("--across-learners", help="One learner against another on the same task.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="An undecided end counts: exit 3.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the verdict; - for stdout.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write it as Markdown.")] = None,
@@ -45,7 +48,7 @@ def ab(
     folder = out or new_sitting_folder()
     request = AbRequest(
         head=head, base=base, base_ref=base_ref, out=folder, seeds=seeds, config=config, margin=margin,
-        metric=metric, strict=strict, cooldown_s=parse_cooldown(cooldown),
+        metric=metric, across_learners=across_learners, strict=strict, cooldown_s=parse_cooldown(cooldown),
     )  # fmt: skip
     sitting = run_ab(request, print_progress(quiet))
     files = {"json": json_file, "markdown": markdown, "junit": junit, "openmetrics": openmetrics}

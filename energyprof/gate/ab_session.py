@@ -27,6 +27,7 @@ class AbRequest:
         out: an empty or new folder; runs go to ``base`` and ``head`` in it.
         config: the budget file; None for the one in this folder, where there is one.
         margin: judge only ``metric`` by this margin, not by the budget file.
+        across_learners: one learner against another; with a margin only, budgets are for one learner.
     """
 
     head: str
@@ -38,6 +39,7 @@ class AbRequest:
     config: Path | None = None
     margin: str | None = None
     metric: str = "energy_j"
+    across_learners: bool = False
     strict: bool = False
 
 
@@ -71,7 +73,7 @@ def parse_cooldown(text: str) -> float | None:
 
 
 def _book(request: AbRequest) -> BudgetBook:
-    if request.margin is None:
+    if request.margin is None and not request.across_learners:
         try:
             return open_book(request.config)[0]
         except ConfigError:
@@ -81,7 +83,7 @@ def _book(request: AbRequest) -> BudgetBook:
     margin = parse_quantity(text, "fraction")
     if not 0 < margin < 10:
         raise UsageError(f"a margin of '{text}' cannot be meant: give a share above 0%, such as 5%")
-    return ad_hoc_book(margin, text, request.metric)
+    return ad_hoc_book(margin, text, request.metric, request.across_learners)
 
 
 def _has_budgets() -> bool:

@@ -145,6 +145,7 @@ class Budget:
         select: what a run's labels must be; a list means any of them.
         baseline: path of the promoted runs, with ``{budget}`` and labels such as ``{device}`` filled in.
         unguarded: why it has no quality guard, where it has none.
+        across_learners: whether the learner itself is under test and so may differ between the sides.
     """
 
     name: str
@@ -155,6 +156,7 @@ class Budget:
     metrics: tuple[MetricBudget, ...] = ()
     policies: Policies = field(default_factory=Policies)
     unguarded: str | None = None
+    across_learners: bool = False
     line: int | None = None
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from energyprof.analysis.comparability import Difference, Strictness, key_differences
+from energyprof.analysis.comparability import Difference, Strictness, belongs_to_learner, key_differences
 from energyprof.analysis.reaching import Target
 from energyprof.analysis.statistics import Noise
 from energyprof.gate.budget import Budget, MetricBudget
@@ -67,6 +67,13 @@ class Case:
     calibrated: Mapping[str, float]
 
     @property
+    def apart(self) -> tuple[Difference, ...]:
+        """Return the keys in which the sides differ and should not."""
+        if not self.budget.across_learners:
+            return self.between
+        return tuple(d for d in self.between if not belongs_to_learner(d.key))
+
+    @property
     def base_runs(self) -> tuple[Observation, ...]:
         """Return the base runs that count: paired ones only, where runs are paired."""
         return tuple(pair[0] for pair in self.pairs) if self.pairs else self.base.kept
@@ -88,7 +95,7 @@ class Case:
             counted = deterministic and metric.dimension != "B"
             ignored = _PLACE_KEYS if counted else _SENSOR_KEYS[:2]
         hard = ("carbon_intensity",) if metric.name == "co2e_kg" else ()
-        found = self.within + self.between if relative else self.within
+        found = self.within + self.apart if relative else self.within
         return [
             d for d in found if d.key in hard or (d.strictness is Strictness.REFUSE and d.key not in ignored)
         ]

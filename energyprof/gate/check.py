@@ -294,7 +294,7 @@ _POLICIES: Final[dict[Reason, Callable[[Policies], Policy]]] = {
 
 
 def _warnings(case: Case) -> Iterator[str]:
-    for difference in (*case.within, *case.between):
+    for difference in (*case.within, *case.apart):
         if difference.strictness is Strictness.WARN and difference.key != "carbon_intensity":
             yield f"runs differ in {difference}"
     if case.budget.unguarded is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from energyprof.errors import UsageError
 from energyprof.gate.budget import Budget, BudgetBook, Level, Limit, LimitKind, MetricBudget
@@ -17,7 +18,7 @@ from energyprof.gate.check import check_budgets
 from energyprof.gate.metric import metric_named
 from energyprof.gate.observation import GateRun, observe
 from energyprof.gate.sides import select_runs
-from energyprof.gate.verdict import Outcome, Verdict
+from energyprof.gate.verdict import Effect, Outcome, Reason, Verdict
 
 __all__ = ["Sitting", "Turn", "ad_hoc_book", "judge_sides", "planned_looks", "run_sitting", "turns"]
 
@@ -88,13 +89,29 @@ def run_sitting(
         if verdict is not None or turn != Turn(pair=0, side="base"):
             pause()
         sides[turn.side].append(perform(turn))
-        done = min(len(sides["base"]), len(sides["head"]))
-        if done == max(len(sides["base"]), len(sides["head"])) and done in looks:
+        done = len(sides["base"])
+        if done == len(sides["head"]) and done in (1, *looks):
             verdict = judge_sides(planned, sides["base"], sides["head"], strict=strict)
-            if verdict.outcome is not Outcome.INCONCLUSIVE:
+            if _is_settled(verdict, done in looks):
                 break
     assert verdict is not None
     return Sitting(verdict=verdict, base=tuple(sides["base"]), head=tuple(sides["head"]))
+
+
+def _is_settled(verdict: Verdict, look: bool) -> bool:
+    """Tell whether more runs would change nothing: a look has decided, or the first pair is of two things."""
+    if look:
+        return verdict.outcome is not Outcome.INCONCLUSIVE
+    return any(rule.effect is Effect.ERROR and rule.reason in _HOPELESS for rule in verdict.rules)
+
+
+_HOPELESS: Final = (
+    Reason.INCOMPARABLE,
+    Reason.MISSING_BASELINE,
+    Reason.MISSING_METRIC,
+    Reason.MISSING_RUNS,
+    Reason.UNFIT_VALUES,
+)
 
 
 def judge_sides(
@@ -110,11 +127,18 @@ def judge_sides(
     return check_budgets(book, head, other_side, strict=strict, planned_look=True)
 
 
-def ad_hoc_book(margin: float, text: str, metric: str = "energy_j") -> BudgetBook:
+def ad_hoc_book(
+    margin: float, text: str, metric: str = "energy_j", across_learners: bool = False
+) -> BudgetBook:
     """Return the budget of a sitting without a budget file: one metric may grow by a margin."""
     limit = Limit(kind=LimitKind.MAX_INCREASE, value=margin, text=text)
     entry = MetricBudget(metric=metric_named(metric), limits=(limit,), level=Level.ERROR, primary=True)
-    budget = Budget(name="ab", metrics=(entry,), unguarded="without a budget file only one metric is judged")
+    budget = Budget(
+        name="ab",
+        metrics=(entry,),
+        unguarded="without a budget file only one metric is judged",
+        across_learners=across_learners,
+    )
     return BudgetBook(budgets=(budget,))
 
 

@@ -328,7 +328,9 @@ SELDOM = (0.5, None, 0.91, None, 0.92)  # evaluated every second epoch
 LEARNS, FLICKERS = (0.5, 0.8, 0.91, 0.92, 0.93), (0.5, 0.91, 0.8, 0.91, 0.89)
 
 
-def learners(make: RunMaker, name: str, curves: list[tuple[float | None, ...]], day: int = 0) -> list[GateRun]:
+def learners(
+    make: RunMaker, name: str, curves: list[tuple[float | None, ...]], day: int = 0
+) -> list[GateRun]:
     return [
         make.run(1000.0 + i, name=f"{name}{i}", seed=i, minute=day * 1440 + 2 * i, curve=curve)
         for i, curve in enumerate(curves)

@@ -8,6 +8,7 @@ import pytest
 
 from energyprof.errors import UsageError
 from energyprof.gate.ab_session import parse_cooldown
+from energyprof.gate.budget import BudgetBook
 from energyprof.gate.command_runs import CommandSide, CommandTurns
 from energyprof.gate.interleaving import Sitting, Turn, ad_hoc_book, planned_looks, run_sitting, turns
 from energyprof.gate.observation import GateRun
@@ -63,6 +64,34 @@ def test_a_failure_is_never_run_again_until_it_is_green(make: RunMaker) -> None:
 
 def test_a_sitting_with_one_look_uses_the_whole_level(make: RunMaker) -> None:
     assert sitting(make, 1.0, 0.001, looks=(4,)).verdict.rules[0].alpha == 0.05
+
+
+def two_learners(make: RunMaker, book: BudgetBook) -> Sitting:
+    minute = iter(range(100))
+
+    def perform(turn: Turn) -> GateRun:
+        algo = "bp" if turn.side == "base" else "mf"
+        return make.run(
+            1000.0 + turn.pair,
+            name=f"{turn.side}-{turn.pair}",
+            seed=turn.pair,
+            algo=algo,
+            minute=2.0 * next(minute),
+        )
+
+    return run_sitting(book, (3, 5, 8), perform, lambda: None)
+
+
+def test_two_different_things_are_refused_after_the_first_pair(make: RunMaker) -> None:
+    found = two_learners(make, BOOK)
+    assert (len(found.head), found.verdict.exit_code) == (1, 4)
+    assert "algo: mf / bp" in found.verdict.rules[0].message
+
+
+def test_one_learner_is_compared_with_another_where_that_is_meant(make: RunMaker) -> None:
+    found = two_learners(make, ad_hoc_book(0.05, "5%", across_learners=True))
+    assert (len(found.head), found.verdict.outcome) == (3, "pass")
+    assert not any("algo" in warning for warning in found.verdict.budgets[0].warnings)
 
 
 def test_looks_are_cut_to_the_seeds_that_are_given() -> None:
