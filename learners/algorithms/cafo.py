@@ -50,6 +50,7 @@ class CascadedForwardConfig(UpdateConfig):
     predictor: Literal["ce", "mse", "sparsemax"] = setting(
         "ce", "loss of the predictors; mse is solved in closed form", source="Zhao et al. 2023, section 3.3"
     )
+    lr: float = setting(1e-3, "as of every learner, here of the predictors", low=0.0)
     ridge: float = setting(1.0, "lambda of the closed form", low=0.0)
     blocks: Literal["random", "dfa"] = setting(
         "random",

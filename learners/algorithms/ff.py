@@ -86,6 +86,9 @@ class ForwardForwardConfig(UpdateConfig):
     head_weight_decay: float = setting(
         3e-3, "weight decay of the softmax head", source="Hinton 2022, Matlab code", low=0.0
     )
+    lr: float = setting(
+        1e-3, "as of every learner, here of the layers", source="Hinton 2022, Matlab code", low=0.0
+    )
     weight_decay: float = setting(
         3e-4, "as of every learner, here of the layers", source="Hinton 2022, Matlab code", low=0.0
     )

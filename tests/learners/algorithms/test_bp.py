@@ -60,7 +60,7 @@ def test_training_equals_plain_torch(make_blueprint, make_batch, name, plain):
 def test_a_convolutional_step_equals_plain_torch(make_blueprint, make_batch):
     bp, batch = backpropagation(make_blueprint("conv:4,6"), BackpropagationConfig()), make_batch()
     twin = copy.deepcopy(bp)
-    optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-3, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(twin.parameters(), lr=5e-4, weight_decay=0.0)
     h = batch.x
     for block in twin.blocks:
         h = block.norm(F.max_pool2d(F.relu(F.conv2d(h, block.weight, block.bias, padding=1)), 2))
