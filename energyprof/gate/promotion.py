@@ -96,7 +96,7 @@ def _misses(budget: Budget, runs: Sequence[Observation]) -> str | None:
     absolute = replace(budget, metrics=tuple(_enforced(_absolute_only(e)) for e in budget.metrics))
     verdict = judge_budget(absolute, runs, Base())
     for rule in verdict.rules:
-        if rule.outcome in (Outcome.FAIL, Outcome.INVALID):
+        if rule.outcome is Outcome.INVALID or (rule.outcome is Outcome.FAIL and rule.enforced):
             return f"{rule.name}: {rule.message}"
     return None
 

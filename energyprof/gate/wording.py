@@ -83,4 +83,6 @@ def _runs(limit: Limit, finding: Finding, n_head: int, n_base: int) -> str:
 
 
 def _detectable(metric: Metric, effect: float) -> str:
-    return f"{effect * 100:.2g} %" if metric.log else f"{effect * 100:.2g} pp"
+    percent = effect * 100
+    shown = f"{percent:.2g}" if percent < 100 else f"{percent:.0f}" if percent < 1000 else "over 1000"
+    return f"{shown} %" if metric.log else f"{shown} pp"

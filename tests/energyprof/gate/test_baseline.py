@@ -14,7 +14,7 @@ from energyprof.gate.baseline_text import diff_baselines, render_baseline_text, 
 from energyprof.gate.budget_file import parse_budgets
 from energyprof.gate.observation import GateRun, observe
 from energyprof.gate.promotion import promote
-from energyprof.record.model import RunStatus
+from energyprof.record.model import Provenance, RunStatus
 
 from .conftest import BUDGET, RunMaker
 
@@ -117,6 +117,11 @@ def test_runs_that_failed_or_carry_flags_are_not_promoted(
     with pytest.raises(UsageError, match="not promoted to 'mnist-mf'") as caught:
         made(select_runs(MF, make.side("base", 4, **runs)))
     assert expected in str(caught.value)
+
+
+def test_estimated_joules_over_a_limit_do_not_keep_runs_from_being_promoted(make: RunMaker) -> None:
+    runs = make.side("base", 3, factor=2.0, source=Provenance.ESTIMATED)
+    assert len(made(runs).runs) == 3
 
 
 def test_one_flagged_run_among_many_keeps_all_from_being_promoted(make: RunMaker) -> None:

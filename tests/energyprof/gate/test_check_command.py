@@ -287,6 +287,12 @@ def test_baselines_are_promoted_shown_and_compared(
     assert capsys.readouterr().out.encode() == path.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["budget", "verdict"])
+def test_the_schemas_are_published(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("schema", name) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == f"energyprof.{name}/1"
+
+
 def test_a_plan_comes_from_runs_a_baseline_or_a_given_noise(
     repository: RunMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -204,12 +204,12 @@ def test_openmetrics_is_parsed_by_the_reference_parser_and_ends_in_eof() -> None
 def test_the_verdict_matches_its_published_schema() -> None:
     schema = verdict_json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
     for found in every_pair():
-        jsonschema.validate(json.loads(render_verdict(found)), schema)
+        validator.validate(json.loads(render_verdict(found)))
     broken = json.loads(render_verdict(verdict()))
     broken["outcome"] = "perhaps"
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(broken, schema)
+    assert not validator.is_valid(broken)
 
 
 def test_the_terminal_says_in_words_what_it_says_in_colour() -> None:
