@@ -13,15 +13,14 @@ from energyprof.sensors.calibration import Calibration, save_calibration
 from energyprof.units import format_duration, format_power
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import RenderableType
 
     from energyprof.record.model import GpuInfo
 
 __all__ = ["Calibrated", "ProductLoad", "calibrate_gpus", "render_calibration"]
 
-_SIZE: Final = 4096  # large enough that every multiprocessor is busy, over in a fraction of a millisecond
+_LEAST_LAUNCH_S: Final = 4e-3  # a queue holds about a thousand launches: longer ones, or queueing would wait
+_LARGEST: Final = 16384  # three matrices of 0.5 GiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,26 +54,32 @@ class ProductLoad:
         seen = [k for k in devices if str(torch.cuda.get_device_properties(k).uuid) == wanted]
         if not seen:
             raise DeviceError(f"torch cannot put a load on GPU {uuid}: calibrate with --idle-only")
-        device = torch.device("cuda", seen[0])
-        self._product: Callable[..., object] = torch.matmul
-        self._left = torch.randn(_SIZE, _SIZE, device=device, dtype=torch.bfloat16)
-        self._right, self._out = torch.randn_like(self._left), torch.empty_like(self._left)
-        self._seconds_each = self._time_one(torch.cuda, device)
+        self._torch: Any = torch
+        self._device = torch.device("cuda", seen[0])
+        size, each_s = 2048, 0.0
+        while each_s < _LEAST_LAUNCH_S and size < _LARGEST:
+            size *= 2
+            each_s = self._make(size)
+        self._seconds_each = each_s
 
     def __call__(self, seconds: float) -> None:
         """Queue work for so many seconds."""
         for _ in range(max(1, round(seconds / self._seconds_each))):
-            self._product(self._left, self._right, out=self._out)
+            self._torch.matmul(self._left, self._right, out=self._out)
 
-    def _time_one(self, cuda: Any, device: Any, count: int = 200) -> float:
+    def _make(self, size: int, count: int = 10) -> float:
+        """Make matrices of this size and return the seconds that a product of them takes."""
+        torch, cuda = self._torch, self._torch.cuda
+        self._left = torch.randn(size, size, device=self._device, dtype=torch.bfloat16)
+        self._right, self._out = torch.randn_like(self._left), torch.empty_like(self._left)
         begin, end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
-        with cuda.device(device):
+        with cuda.device(self._device):
             for _ in range(2):  # the second time is warm
                 begin.record()
                 for _ in range(count):
-                    self._product(self._left, self._right, out=self._out)
+                    torch.matmul(self._left, self._right, out=self._out)
                 end.record()
-                cuda.synchronize(device)
+                cuda.synchronize(self._device)
         return float(begin.elapsed_time(end)) / 1e3 / count
 
 

@@ -63,15 +63,15 @@ def sensors(as_json: JsonOption = False) -> None:
 
 @app.command("metrics", epilog="Example:  energyprof list metrics")
 def metrics(as_json: JsonOption = False) -> None:
-    """List the figures of a report that comparisons and budgets can refer to."""
-    from energyprof.record.model import Quality, Totals
+    """List the figures that a budget can limit, by the names that energyprof.toml gives them."""
+    from energyprof.gate.metric import FAMILIES, METRICS, metric_named
 
+    listed = [*METRICS.values(), *(metric_named(f"{family}.NAME") for family in FAMILIES)]
     rows = [
-        (f"{group}.{f.name}",)
-        for group, kind in (("totals", Totals), ("quality", Quality))
-        for f in fields(kind)
+        (m.name, m.dimension, "deterministic" if m.deterministic else "statistical", m.meaning)
+        for m in listed
     ]
-    _show(("field of report.json",), rows, as_json)
+    _show(("metric", "unit", "kind", "meaning"), rows, as_json)
 
 
 def _show(heads: Sequence[str], rows: Sequence[Sequence[str]], as_json: bool) -> None:

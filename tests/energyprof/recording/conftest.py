@@ -19,7 +19,7 @@ class SteadySensor:
     fails: Callable[[int], BaseException | None] = lambda _: None
     readings: int = 0
     closed: int = 0
-    refresh_ns: int = 20_000_000
+    refresh_ns: int = 1_000_000
     edges: bool = False
     channels: tuple[ChannelSpec, ...] = field(init=False)
 
