@@ -17,6 +17,7 @@ __all__ = ["CounterReadings", "counter_readings", "counter_refreshes"]
 
 QUANTUM_J: Final = 1e-3  # NVML counts millijoules; RAPL's unit (61 uJ) lies below
 FROZEN_REFRESHES: Final = 10  # a counter that stands still for longer is held against the power readings
+VAGUE: Final = 3.0  # times the usual width: a change known this badly in time is left out
 CAUGHT_UP: Final = 0.5  # a counter that shows this share of the expected energy after a gap lost nothing
 
 
@@ -52,7 +53,7 @@ def counter_readings(channel: Channel, refresh_s: float | None, lag_s: float) ->
         refresh_s: the sensor's refresh period, or None where it is not known.
         lag_s: how much later than its energy a reading shows.
     """
-    kept = _changes(channel)
+    kept = _worth_keeping(channel, _changes(channel), refresh_s or 0.0)
     since, until = seconds(channel.since_ns[kept]) - lag_s, seconds(channel.t_ns[kept]) - lag_s
     broken = _broken(channel, channel.t_ns[kept])
     spacing = float(np.median(np.diff(until)[~broken])) if (~broken).any() else 0.0
@@ -77,6 +78,25 @@ def _changes(channel: Channel) -> Bools:
     if len(channel.gap_ns):
         after = np.searchsorted(channel.t_ns, channel.gap_ns[:, 1], side="left")
         kept[after[after < len(kept)]] = True
+    return kept
+
+
+def _worth_keeping(channel: Channel, changes: Bools, refresh_s: float) -> Bools:
+    """Leave out changes whose time is known far worse than usual, as after a call that hung.
+
+    The energy between those before and after is as exact without them, and nothing is said of when they were.
+    Those at either end of a gap stay: they say where it lies.
+    """
+    rows = np.flatnonzero(changes)
+    width = seconds(channel.t_ns[rows] - channel.since_ns[rows])
+    vague = width > VAGUE * max(float(np.median(width)), refresh_s)
+    vague[[0, -1]] = False
+    ends = channel.t_ns[rows]
+    near_gap = np.searchsorted(np.sort(channel.gap_ns.ravel()), ends, side="right")
+    vague[:-1] &= near_gap[1:] == near_gap[:-1]
+    vague[1:] &= near_gap[1:] == near_gap[:-1]
+    kept: Bools = changes.copy()
+    kept[rows[vague]] = False
     return kept
 
 

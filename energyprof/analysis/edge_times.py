@@ -19,6 +19,7 @@ __all__ = ["EdgeTimes", "edge_times"]
 REACHES: Final = (3, 12, 48)  # neighbours on each side; the reach that predicts best is taken
 LEAST_EDGES: Final = 8
 SILENCE: Final = 20.0  # periods after which counting them is not relied on
+STALE: Final = 1.5  # periods: a wider bracket is that of a call that hung, and its value may be older
 GRID_SLACK: Final = 0.05  # of a period: refreshes are not quite regular
 ROWS: Final = 4096  # at a time: sums stay small enough to be subtracted from one another
 NO_VARIANCE_S2: Final = 1e-12  # a microsecond: clocks are not better
@@ -63,8 +64,9 @@ def _latest_on_grid(since: Floats, until: Floats, sharp: Floats, period: float) 
     following = sharp[np.minimum(np.searchsorted(sharp, until), len(sharp) - 1)]
     periods = np.ceil((following - until) / period - GRID_SLACK)
     placed = np.minimum(following - np.maximum(periods, 1) * period, until)
-    fits: Floats = np.where((placed >= since) & (following > until), placed, 0.5 * (since + until))
-    return fits
+    fits = (placed >= since) & (following > until) & (until - since < STALE * period)
+    times: Floats = np.where(fits, placed, 0.5 * (since + until))
+    return times
 
 
 def _sharp_times(since_s: Floats, until_s: Floats) -> EdgeTimes:

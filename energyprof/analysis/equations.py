@@ -7,12 +7,13 @@ that does not grow with the run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from energyprof.analysis.arrays import NS, Floats, Ints, nanoseconds, sum_by
+from energyprof.analysis.arrays import NS, Bools, Floats, Ints, nanoseconds, sum_by
 from energyprof.analysis.design_matrix import row_chunks, seconds_in_phases
 from energyprof.analysis.power_curve import PowerCurve
 from energyprof.analysis.refreshes import Refreshes
@@ -39,6 +40,7 @@ class Intervals:
         start_half_s: (n,) how far its start may lie from ``start_s``, either way.
         end_half_s: (n,) how far its end may lie from ``end_s``.
         memory: how many neighbours an interval overlaps with.
+        tied: whether both ends of an interval err alike: the window before one refresh.
     """
 
     start_s: Floats
@@ -47,6 +49,7 @@ class Intervals:
     start_half_s: Floats
     end_half_s: Floats
     memory: int = 0
+    tied: bool = False
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -58,16 +61,20 @@ class Intervals:
         variance: Floats = (self.start_half_s**2 + self.end_half_s**2) / 3
         return variance
 
+    def later(self, delay_s: float) -> Intervals:
+        """Return the same energies over intervals that are all so much later."""
+        return replace(self, start_s=self.start_s + delay_s, end_s=self.end_s + delay_s)
+
     def inside(self, open_s: float, close_s: float) -> Intervals:
         """Return those that lie inside a window of time."""
         kept = (self.start_s >= open_s) & (self.end_s <= close_s)
-        return Intervals(
+        return replace(
+            self,
             start_s=self.start_s[kept],
             end_s=self.end_s[kept],
             energy_j=self.energy_j[kept],
             start_half_s=self.start_half_s[kept],
             end_half_s=self.end_half_s[kept],
-            memory=self.memory,
         )
 
 
@@ -96,6 +103,7 @@ def power_intervals(power: PowerCurve) -> Intervals:
         start_half_s=half,
         end_half_s=half,
         memory=int(np.ceil(power.window_s / power.refresh_s)) if power.moving_mean else 0,
+        tied=True,
     )
 
 
@@ -103,9 +111,12 @@ def power_intervals(power: PowerCurve) -> Intervals:
 class Equations:
     """Weighted equations, summed over blocks.
 
+    Columns ``0 .. p - 1`` of ``A`` are the seconds in each phase, columns ``p .. 2 p - 1`` how these change a
+    second as the interval moves later: plus one for the phase at its end, minus one for that at its start.
+
     Attributes:
-        gram: (b, p, p) ``A' W A`` of each block, in s^2.
-        moment: (b, p) ``A' W y``, in J s.
+        gram: (b, 2 p, 2 p) ``A' W A`` of each block.
+        moment: (b, 2 p) ``A' W y``.
         square: (b,) ``y' W y``, in J^2.
         seconds: (b, p) time in each phase.
         energy_j: (b,) energy.
@@ -126,6 +137,25 @@ class Equations:
     rows: int
     length_s: float
     time_variance_s2: float
+
+    def of_phases(self, present: Bools) -> Equations:
+        """Return the equations with the columns of some phases only."""
+        both = np.concatenate([present, present])
+        return replace(
+            self,
+            gram=self.gram[:, both][:, :, both],
+            moment=self.moment[:, both],
+            seconds=self.seconds[:, present],
+            vague_s2=self.vague_s2[present],
+        )
+
+    def moved(self, delay_s: float) -> tuple[Floats, Floats]:
+        """Return (b, p, p) Gram matrix and (b, p) moment of the intervals moved later, to first order."""
+        p = self.seconds.shape[1]
+        cross = self.gram[:, :p, p:]
+        gram = self.gram[:, :p, :p] + delay_s * (cross + cross.transpose(0, 2, 1))
+        moment: Floats = self.moment[:, :p] + delay_s * self.moment[:, p:]
+        return gram + delay_s**2 * self.gram[:, p:, p:], moment
 
 
 def merged(first: Equations, second: Equations, weight: float) -> Equations:
@@ -156,10 +186,11 @@ def equations(intervals: Intervals, segments: Segments) -> Equations | None:
     block = _blocks(intervals)
     blocks = int(block[-1]) + 1
     weight = _weights(intervals)
-    gram, moment = np.zeros((blocks, phases, phases)), np.zeros((blocks, phases))
+    gram, moment = np.zeros((blocks, 2 * phases, 2 * phases)), np.zeros((blocks, 2 * phases))
     spent = np.zeros((blocks, phases))
     for rows in row_chunks(segments, intervals.start_s, intervals.end_s):
-        matrix = _expected_seconds(intervals, rows, segments)
+        seconds = _expected_seconds(intervals, rows, segments)
+        matrix = np.concatenate([seconds, _change(intervals, rows, segments)], axis=1)
         _add_up(matrix, intervals.energy_j[rows], weight[rows], block[rows], (gram, moment, spent))
     return Equations(
         gram=gram,
@@ -192,13 +223,28 @@ def _expected_seconds(intervals: Intervals, rows: slice, segments: Segments) -> 
     return total / len(SPREAD)
 
 
+def _change(intervals: Intervals, rows: slice, segments: Segments) -> Floats:
+    """Return (n, p) by how much the seconds in each phase change a second as the intervals move later."""
+    change = np.zeros((len(intervals.start_s[rows]), len(segments.phases)))
+    row = np.arange(len(change))
+    np.add.at(change, (row, _phase_at(segments, intervals.end_s[rows])), 1.0)
+    np.add.at(change, (row, _phase_at(segments, intervals.start_s[rows])), -1.0)
+    return change
+
+
+def _phase_at(segments: Segments, time_s: Floats) -> NDArray[np.int32]:
+    k = np.searchsorted(segments.start_ns, nanoseconds(time_s), side="right") - 1
+    return segments.phase[np.clip(k, 0, len(segments.phase) - 1)]
+
+
 def _vague(intervals: Intervals, weight: Floats, segments: Segments) -> Floats:
     """Return (p,) the weighted variance of the ends of intervals, by the phase that they fall into."""
     total = np.zeros(len(segments.phases))
-    for at, half in ((intervals.start_s, intervals.start_half_s), (intervals.end_s, intervals.end_half_s)):
-        k = np.searchsorted(segments.start_ns, nanoseconds(at), side="right") - 1
-        phase = segments.phase[np.clip(k, 0, len(segments.phase) - 1)]
-        total += sum_by(phase, weight * half**2 / 3, len(total))
+    begins, ends = _phase_at(segments, intervals.start_s), _phase_at(segments, intervals.end_s)
+    # A window that moves as a whole inside of one phase changes nothing.
+    moves = (begins != ends) | (not intervals.tied)
+    for phase, half in ((begins, intervals.start_half_s), (ends, intervals.end_half_s)):
+        total += sum_by(phase, moves * weight * half**2 / 3, len(total))
     return total
 
 
@@ -223,6 +269,6 @@ def _add_up(
     first = np.flatnonzero(np.concatenate([[True], block[1:] != block[:-1]]))
     weighted = matrix * weight[:, None]
     moment[block[first]] += np.add.reduceat(weighted * energy[:, None], first, axis=0)
-    spent[block[first]] += np.add.reduceat(matrix, first, axis=0)
+    spent[block[first]] += np.add.reduceat(matrix[:, : spent.shape[1]], first, axis=0)
     for begin, end in zip(first, np.append(first[1:], len(block)), strict=True):
         gram[block[begin]] += weighted[begin:end].T @ matrix[begin:end]

@@ -98,9 +98,11 @@ def modelled_energy(part: SensorCurve, powers: PhasePowers, raw: RawEnergy) -> M
         raw: the energy along the segments by it.
     """
     knots_s = _knots(part, raw.segments, powers.time_variance_s2)
+    late_s = knots_s + powers.delay_s
+    late_s[[0, -1]] = knots_s[[0, -1]]
     return ModelledEnergy(
         raw=raw,
-        knots_raw_j=raw.at(knots_s),
+        knots_raw_j=np.maximum.accumulate(raw.at(late_s)),
         knots_j=part.estimate.at(knots_s),
         powers=powers,
         end_variance_s2=powers.time_variance_s2 / 2,

@@ -15,6 +15,7 @@ from energyprof.analysis.missing_values import missing_values
 from energyprof.analysis.resolution_flags import (
     aliasing,
     ill_conditioned,
+    sensor_delay,
     steps_shorter_than_refresh,
     window_too_short,
 )
@@ -159,6 +160,7 @@ CHECKS: Final[tuple[Callable[[Findings], Iterator[Flag]], ...]] = (
     domain_incomplete,
     aliasing,
     ill_conditioned,
+    sensor_delay,
     throttled,
     foreign_process,
     temperature_drift,

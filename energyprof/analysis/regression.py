@@ -22,6 +22,7 @@ from typing import Final
 import numpy as np
 
 from energyprof.analysis.arrays import Bools, Floats
+from energyprof.analysis.delay import DELAY_S, DelaySystem, Prior, better_delay, with_delay
 from energyprof.analysis.drift import drift_factors, rescaled
 from energyprof.analysis.equations import Equations
 from energyprof.analysis.nnls import non_negative_least_squares
@@ -33,6 +34,7 @@ __all__ = ["PhasePowers", "phase_powers"]
 DRAWS: Final = 400
 SEED: Final = 20240501  # the same trace always gives the same interval
 LEAST_ROWS: Final = 8
+STEPS: Final = 4
 VAGUE: Final = 0.3  # the variance of a refresh's time is known to about this share
 
 
@@ -49,6 +51,7 @@ class PhasePowers:
         resolved: (p,) from 0 (the prior alone tells it) to 1 (the readings tell it).
         seconds: (p,) time in each phase that the equations cover.
         condition: condition number of the design matrix, its columns scaled to one length.
+        delay_s: how much later than they seem the sensor's refreshes are.
         noise_j2_per_s: variance of energy that the phases do not explain, for each second.
         time_variance_s2: variance of an interval's length.
         rows: number of equations.
@@ -62,6 +65,7 @@ class PhasePowers:
     resolved: Floats
     seconds: Floats
     condition: float
+    delay_s: float
     noise_j2_per_s: float
     time_variance_s2: float
     rows: int
@@ -78,10 +82,11 @@ def phase_powers(equations: Equations, limits: PowerRange) -> PhasePowers | None
     present = seconds > 0
     if equations.rows < max(LEAST_ROWS, 2 * int(present.sum())):
         return None
-    fit = _fit(equations, limits, present)
-    factors = drift_factors(equations, _spread_out(fit.power_w, present, 0.0))
+    occurring = equations.of_phases(present)
+    fit = _fit(occurring, limits)
+    factors = drift_factors(occurring, np.concatenate([fit.power_w, fit.delay_s * fit.power_w]))
     if (factors != 1.0).any():
-        fit = _fit(rescaled(equations, factors), limits, present)
+        fit = _fit(rescaled(occurring, factors), limits)
     # What a phase drew on average: drift counts by when the phase occurred.
     scale = np.where(
         present, (equations.seconds * factors[:, None]).sum(axis=0) / np.maximum(seconds, 1e-12), 1.0
@@ -91,7 +96,7 @@ def phase_powers(equations: Equations, limits: PowerRange) -> PhasePowers | None
     covariance = np.diag(np.full(len(seconds), _prior_deviation(limits) ** 2))
     covariance[np.ix_(present, present)] = fit.covariance_w2 * np.outer(scale[present], scale[present])
     resolved = _spread_out(fit.resolved, present, 0.0)
-    half = fit.quantile * np.sqrt(np.diag(covariance))
+    half = np.minimum(fit.quantile * np.sqrt(np.diag(covariance)), limits.ceiling_w - limits.floor_w)
     return PhasePowers(
         power_w=power,
         low_w=np.minimum(np.maximum(power - half, limits.floor_w), power),
@@ -101,6 +106,7 @@ def phase_powers(equations: Equations, limits: PowerRange) -> PhasePowers | None
         resolved=resolved,
         seconds=seconds,
         condition=fit.condition,
+        delay_s=fit.delay_s,
         noise_j2_per_s=fit.variance_j2 / equations.length_s,
         time_variance_s2=equations.time_variance_s2,
         rows=equations.rows,
@@ -113,6 +119,7 @@ class _Fit:
     covariance_w2: Floats
     resolved: Floats
     condition: float
+    delay_s: float
     variance_j2: float
     quantile: float
 
@@ -128,32 +135,33 @@ def _prior_deviation(limits: PowerRange) -> float:
     return max(limits.ceiling_w - limits.floor_w, 1.0) / math.sqrt(12)
 
 
-def _fit(equations: Equations, limits: PowerRange, present: Bools) -> _Fit:
-    gram, moment = equations.gram[:, present][:, :, present], equations.moment[:, present]
+def _fit(equations: Equations, limits: PowerRange) -> _Fit:
     mean_w = float(equations.energy_j.sum() / equations.seconds.sum())
-    square = float(equations.square.sum())
     deviation = _prior_deviation(limits)
-    ridge = 1e-9 * float(np.trace(gram.sum(axis=0))) / len(gram[0])
-    power, variance = np.full(len(moment[0]), mean_w), 0.0
-    for _ in range(2):  # the weight of the prior needs the noise, which needs a fit
-        power = _solve(gram.sum(axis=0), moment.sum(axis=0), ridge, mean_w, limits.floor_w)
-        variance = _residual_variance(gram.sum(axis=0), moment.sum(axis=0), square, power, equations.rows)
+    gram, moment = (part.sum(axis=0) for part in equations.moved(0.0))
+    power, delay_s = np.full(len(moment), mean_w), 0.0
+    ridge, variance = 1e-9 * float(np.trace(gram)) / len(gram), 0.0
+    for _ in range(STEPS):  # the prior's weight needs the noise, the delay the watts, and these both
+        power = _solve(gram, moment, ridge, mean_w, limits.floor_w)
+        variance = _residual_variance(gram, moment, float(equations.square.sum()), power, equations.rows)
         ridge = max(variance, 1e-12) / deviation**2
-    inverse = np.linalg.inv(gram.sum(axis=0) + ridge * np.eye(len(power)))
-    unexplained = ridge * inverse
-    untold = deviation**2 * unexplained @ unexplained + _by_vague_times(
-        equations.vague_s2[present], power, inverse
-    )
-    sampling = _bootstrap_covariance(gram, moment, ridge, mean_w)
-    blocks = len(gram)
-    freedom = max(min(blocks - 1, equations.rows - len(power)), 1)
+        prior = Prior(mean_w=mean_w, ridge=ridge, delay_ridge=max(variance, 1e-12) / DELAY_S**2)
+        delay_s = better_delay(equations, power, delay_s, prior)
+        gram, moment = (part.sum(axis=0) for part in equations.moved(delay_s))
+    system = with_delay(equations, power, delay_s, prior)
+    inverse = np.linalg.inv(system.gram.sum(axis=0) + np.diag(system.ridge))
+    untold = inverse @ np.diag(system.ridge * max(variance, 1e-12)) @ inverse
+    untold += _by_vague_times(equations.vague_s2, power, inverse)
+    phases = len(power)
+    blocks = len(equations.gram)
     return _Fit(
         power_w=power,
-        covariance_w2=sampling + untold,
-        resolved=1 - np.minimum(np.diag(untold) / deviation**2, 1.0),
-        condition=_condition(gram.sum(axis=0)),
+        covariance_w2=(_bootstrap_covariance(system) + untold)[:phases, :phases],
+        resolved=1 - np.minimum(np.diag(untold)[:phases] / deviation**2, 1.0),
+        condition=_condition(gram),
+        delay_s=delay_s,
         variance_j2=variance,
-        quantile=t_quantile(0.975, freedom),
+        quantile=t_quantile(0.975, max(min(blocks - 1, equations.rows - phases), 1)),
     )
 
 
@@ -163,7 +171,7 @@ def _by_vague_times(vague_s2: Floats, power: Floats, inverse: Floats) -> Floats:
     Where steps are locked to the refresh, nothing but the scatter of these times tells phases apart. Its
     variance is itself an estimate: so much of it as may be wrong counts as an error of the moments.
     """
-    error = VAGUE * vague_s2 * power
+    error = np.append(VAGUE * vague_s2 * power, 0.0)
     covariance: Floats = inverse @ np.diag(error**2) @ inverse
     return covariance
 
@@ -181,13 +189,13 @@ def _residual_variance(gram: Floats, moment: Floats, square: float, power: Float
     return max(left, 0.0) / max(rows - len(power), 1)
 
 
-def _bootstrap_covariance(gram: Floats, moment: Floats, ridge: float, mean_w: float) -> Floats:
+def _bootstrap_covariance(system: DelaySystem) -> Floats:
     """Return the covariance of the fit over draws of blocks with replacement."""
-    blocks, phases = moment.shape
+    blocks, unknowns = system.moment.shape
     draws = np.random.default_rng(SEED).multinomial(blocks, np.full(blocks, 1 / blocks), size=DRAWS)
-    grams = (draws @ gram.reshape(blocks, -1)).reshape(DRAWS, phases, phases)
-    moments = draws @ moment + ridge * mean_w
-    fits = np.linalg.solve(grams + ridge * np.eye(phases), moments[:, :, None])[:, :, 0]
+    grams = (draws @ system.gram.reshape(blocks, -1)).reshape(DRAWS, unknowns, unknowns)
+    moments = draws @ system.moment + system.ridge * system.prior
+    fits = np.linalg.solve(grams + np.diag(system.ridge), moments[:, :, None])[:, :, 0]
     covariance: Floats = np.atleast_2d(np.cov(fits, rowvar=False)) * blocks / max(blocks - 1, 1)
     return covariance
 

@@ -10,13 +10,14 @@ import numpy as np
 from energyprof.analysis.arrays import seconds
 from energyprof.analysis.findings import Findings
 from energyprof.analysis.sampling_error import sampling_error
-from energyprof.analysis.sensor_regression import LEAST_RESOLVED
+from energyprof.analysis.sensor_regression import LEAST_RESOLVED, poorly_resolved
 from energyprof.record.model import Flag, Provenance, Severity
 from energyprof.units import format_duration, format_power
 
-__all__ = ["aliasing", "ill_conditioned", "steps_shorter_than_refresh", "window_too_short"]
+__all__ = ["aliasing", "ill_conditioned", "sensor_delay", "steps_shorter_than_refresh", "window_too_short"]
 
 LEAST_REFRESHES: Final = 10
+TOLD_DELAY_S: Final = 3e-3
 LEAST_SHARE: Final = 0.01  # phases shorter than this share of the run are not complained about
 
 
@@ -76,6 +77,24 @@ def ill_conditioned(findings: Findings) -> Iterator[Flag]:
                 f"+-{format_power(widest)} only.",
                 advice="Use --dither, or another batch size: steps must not be locked to the refresh.",
                 value=model.powers.condition,
+            )
+
+
+def sensor_delay(findings: Findings) -> Iterator[Flag]:
+    """Say that a sensor tells of the work later or earlier than the marks do."""
+    for name, domain in findings.attribution.known.items():
+        for model in domain.models:
+            delay_s = model.powers.delay_s
+            if abs(delay_s) < TOLD_DELAY_S or poorly_resolved(model.powers):
+                continue
+            way = "later" if delay_s < 0 else "earlier"
+            yield Flag(
+                code="sensor-delay",
+                severity=Severity.INFO,
+                message=f"By the {name} sensor the work is {format_duration(abs(delay_s))} {way} than the "
+                "marks say; the modelled figures allow for it.",
+                advice="A device that runs behind the host does that: time the marks on the device.",
+                value=delay_s,
             )
 
 

@@ -26,35 +26,44 @@ __all__ = [
 
 LONG_REFRESHES: Final = 5  # a longer wait between two refreshes is a gap in the sampling
 GAP_SHARE: Final = 0.01
+FILLED_IN: Final = "that energy is filled in from the power around it, and its bounds are wide"
+WENT_ON: Final = "its counter went on, so the total holds that energy, but not when it was used"
 MOST_DISAGREEMENT: Final = 0.05
 FROZEN_S: Final = 1.5  # a counter that stood still for longer did not merely start anew
 
 
 def sampling_gap(findings: Findings) -> Iterator[Flag]:
-    """Say how long a domain's energy was not read; it was filled in by the power around."""
+    """Say how long a domain's sensor was not read, and whether energy is lost with that or only its times."""
     window = (findings.trace.window_ns[0] * NS, findings.trace.window_ns[1] * NS)
     for name, domain in findings.attribution.known.items():
-        lost = max(_unread_s(part, window) for part in domain.curve.parts)
-        share = lost / findings.seconds if findings.seconds > 0 else 0.0
-        if lost > 0:
-            yield Flag(
-                code="sampling-gap",
-                severity=Severity.WARNING if share > GAP_SHARE else Severity.INFO,
-                message=f"{name} could not be read for {format_duration(lost)} ({share:.1%} of the window): "
-                "that energy is filled in from the power around it, and its bounds are wide.",
-                advice="See the sensor's failures in the report; run again if the share is large.",
-                value=share,
-            )
+        unread = [_unread_s(part, window) for part in domain.curve.parts]
+        lost, blind = max(pair[0] for pair in unread), max(pair[1] for pair in unread)
+        if lost + blind <= 0:
+            continue
+        share = (lost + blind) / findings.seconds
+        yield Flag(
+            code="sampling-gap",
+            severity=Severity.WARNING if share > GAP_SHARE else Severity.INFO,
+            message=f"{name} could not be read for {format_duration(lost + blind)} "
+            f"({share:.1%} of the window): {FILLED_IN if lost > 0 else WENT_ON}.",
+            advice="See the sensor's failures in the report; run again if the share is large.",
+            value=share,
+        )
 
 
-def _unread_s(part: SensorCurve, window: tuple[float, float]) -> float:
-    """Return the seconds of a window that lie in gaps, in long waits, or before or after all readings."""
-    at = np.concatenate([[-np.inf], part.refreshes.at_s, [np.inf]])
-    inside = np.clip(at, *window)
+def _unread_s(part: SensorCurve, window: tuple[float, float]) -> tuple[float, float]:
+    """Return the seconds of a window whose energy is not known, and those of long waits that were counted.
+
+    Not known are gaps, and what lies before or after all readings by more than a few refreshes.
+    """
+    inside = np.clip(np.concatenate([[-np.inf], part.refreshes.at_s, [np.inf]]), *window)
     length = np.diff(inside)
     long = length > LONG_REFRESHES * part.refresh_s
+    beyond = np.zeros(len(length), bool)
+    beyond[[0, -1]] = True
     gap = np.concatenate([[False], part.refreshes.gap, [False]])
-    return float(length[long | gap].sum())
+    lost = gap | (beyond & long)
+    return float(length[lost].sum()), float(length[long & ~lost].sum())
 
 
 def counter_troubles(findings: Findings) -> Iterator[Flag]:

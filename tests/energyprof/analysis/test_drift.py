@@ -16,7 +16,8 @@ def equations_of(sim, factor, noise_j=0.3):
     half = np.full(len(energy), 0.0005)
     start, end = ends[:-1], ends[1:]
     intervals = Intervals(start_s=start, end_s=end, energy_j=energy, start_half_s=half, end_half_s=half)
-    return equations(intervals, segments), watts
+    # no delay: the columns of the change count nothing
+    return equations(intervals, segments), np.append(watts, [0.0, 0.0])
 
 
 def test_a_device_that_warms_up_is_seen_to_draw_more(sim):
@@ -35,4 +36,4 @@ def test_rescaled_equations_are_those_of_a_device_that_does_not_drift(sim):
     found, watts = equations_of(sim, lambda share: 0.95 + 0.1 * share, noise_j=0.0)
     flat = rescaled(found, drift_factors(found, watts))
     fitted = np.linalg.solve(flat.gram.sum(axis=0)[:2, :2], flat.moment.sum(axis=0)[:2])
-    assert fitted == pytest.approx(watts, rel=0.003)
+    assert fitted == pytest.approx(watts[:2], rel=0.003)

@@ -24,11 +24,32 @@ def test_blocks_add_up_to_the_plain_normal_equations(segments):
     energy = matrix @ np.array([300.0, 100.0, 50.0])
     found = equations(intervals(ends, energy), segments)
     assert found.rows == len(energy)
-    assert found.gram.sum(axis=0) == pytest.approx(matrix.T @ matrix, rel=1e-6)
-    assert found.moment.sum(axis=0) == pytest.approx(matrix.T @ energy, rel=1e-6)
+    gram, moment = found.moved(0.0)
+    assert gram.sum(axis=0) == pytest.approx(matrix.T @ matrix, rel=1e-6)
+    assert moment.sum(axis=0) == pytest.approx(matrix.T @ energy, rel=1e-6)
     assert found.square.sum() == pytest.approx(energy @ energy, rel=1e-6)
     assert found.seconds.sum(axis=0) == pytest.approx(matrix.sum(axis=0), rel=1e-6)
     assert 60 <= len(found.gram) <= 160
+
+
+def test_equations_moved_later_are_those_of_later_intervals(segments):
+    ends = np.arange(0.2, 25.0, 0.1)
+    energy = np.linspace(10, 30, len(ends) - 1)
+    moved = equations(intervals(ends, energy), segments).moved(0.0005)
+    later = equations(intervals(ends + 0.0005, energy), segments).moved(0.0)
+    for first, second in zip(moved, later, strict=True):
+        change = np.abs(first - second).sum() / np.abs(second).sum()
+        assert change < 2e-4
+
+
+def test_a_window_that_moves_as_a_whole_inside_a_phase_is_not_vague(sim):
+    marks = sim.in_phases([(1.0, 0), (1.0, 1)], "ab")
+    start = np.array([0.2, 0.4, 0.97, 1.3])
+    half = np.full(4, 0.01)
+    windows = {"start_s": start, "end_s": start + 0.05, "energy_j": 5 + 0 * start}
+    tied = equations(Intervals(**windows, start_half_s=half, end_half_s=half, tied=True), marks)
+    free = equations(Intervals(**windows, start_half_s=half, end_half_s=half), marks)
+    assert tied.vague_s2.sum() == pytest.approx(free.vague_s2.sum() / 4)
 
 
 def test_intervals_that_reach_out_of_the_window_are_left_out(segments):

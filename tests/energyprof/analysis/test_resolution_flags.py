@@ -6,6 +6,7 @@ from energyprof.analysis.findings import Findings
 from energyprof.analysis.resolution_flags import (
     aliasing,
     ill_conditioned,
+    sensor_delay,
     steps_shorter_than_refresh,
     window_too_short,
 )
@@ -68,3 +69,15 @@ def test_a_sensor_that_sees_a_quarter_of_the_time_warns_of_aliasing(sim, finding
     assert "25% of the time" in flag.message
     assert 0 < flag.value < 0.2
     assert list(aliasing(findings())) == []
+
+
+def test_work_that_is_later_than_its_marks_is_told(sim):
+    phases = [("a", 0.025, 300), ("b", 0.035, 90)]
+    truth, marks = sim.schedule(np.random.default_rng(1), phases, 600, open_s=1.0, jitter=0.15)
+    late = sim.Truth(truth.start_s + np.where(truth.start_s > 0, 0.006, 0), truth.watts, truth.end_s)
+    for power, told in ((late, 1), (truth, 0)):
+        trace = sim.trace(marks, [sim.counter(power, sim.Watch(phase_s=0.04))], duration_s=truth.end_s)
+        found = Findings(trace=trace, attribution=attribute(trace, [sim.sensor()]), report=sim.draft())
+        flags = list(sensor_delay(found))
+        assert len(flags) == told
+        assert all("ms later than the marks say" in flag.message for flag in flags)
