@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from markupsafe import Markup
@@ -160,25 +161,25 @@ def line(
     x: Axis, y: Axis, xs: Sequence[float], ys: Sequence[float], css: str, *, stairs: bool = False
 ) -> Markup:
     """Draw a line; breaks where a value is not finite. ``stairs`` holds each value until the next."""
-    parts: list[str] = []
-    pen_down = False
+    runs: list[list[tuple[int, int]]] = [[]]
     for a, b in zip(xs, ys, strict=True):
         if not (math.isfinite(a) and math.isfinite(b)):
-            pen_down = False
+            runs.append([])
             continue
-        px, py = _x(x, a), _y(y, b)
-        parts.append((f"H{px}V{py}" if stairs else f"L{px} {py}") if pen_down else f"M{px} {py}")
-        pen_down = True
-    return Markup('<path class="line {}" d="{}"/>').format(css, "".join(parts))
+        point = _tenths(x, y, a, b)
+        if stairs and runs[-1]:
+            runs[-1].append((point[0], runs[-1][-1][1]))
+        runs[-1].append(point)
+    return Markup('<path class="line {}" d="{}"/>').format(css, "".join(_trail(run) for run in runs if run))
 
 
 def band(
     x: Axis, y: Axis, xs: Sequence[float], lows: Sequence[float], highs: Sequence[float], css: str
 ) -> Markup:
     """Fill between two lines."""
-    there = [f"{_x(x, a)} {_y(y, b)}" for a, b in zip(xs, highs, strict=True)]
-    back = [f"{_x(x, a)} {_y(y, b)}" for a, b in zip(xs, lows, strict=True)][::-1]
-    return Markup('<path class="band {}" d="M{}Z"/>').format(css, "L".join(there + back))
+    there = [_tenths(x, y, a, b) for a, b in zip(xs, highs, strict=True)]
+    back = [_tenths(x, y, a, b) for a, b in zip(xs, lows, strict=True)][::-1]
+    return Markup('<path class="band {}" d="{}Z"/>').format(css, _trail(there + back))
 
 
 def dot(x: Axis, y: Axis, a: float, b: float, css: str, title: str = "") -> Markup:
@@ -219,6 +220,18 @@ def _x(x: Axis, value: float) -> str:
 
 def _y(y: Axis, value: float) -> str:
     return f"{_SIZE * (1 - y.scale.at(value)):.1f}".removesuffix(".0")
+
+
+def _tenths(x: Axis, y: Axis, a: float, b: float) -> tuple[int, int]:
+    return round(10 * _SIZE * x.scale.at(a)), round(10 * _SIZE * (1 - y.scale.at(b)))
+
+
+def _trail(points: Sequence[tuple[int, int]]) -> str:
+    """Return path data through points in tenths of a unit: a start, then steps, which are shorter."""
+    start = f"M{points[0][0] / 10:g} {points[0][1] / 10:g}"
+    moves = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(points)]
+    texts = [f"{dx / 10:g}{'' if dy < 0 else ' '}{dy / 10:g}" for dx, dy in moves]
+    return f"{start}l{' '.join(texts)}" if texts else start
 
 
 def _grid_line(fraction: float) -> str:

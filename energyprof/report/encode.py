@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _ESCAPES: Final = {
     0x2028: "\\u2028",
     0x2029: "\\u2029",
 }
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LARGEST_CODE: Final = 2**52  # doubles, which the page decodes to, are exact below
 
 
@@ -60,8 +62,7 @@ def json_for_html(value: Any) -> str:
     written as escapes too, so that the page can always be encoded as UTF-8.
     """
     text = json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    escaped = text.translate(_ESCAPES)
-    return "".join(f"\\u{ord(c):04x}" if 0xD800 <= ord(c) <= 0xDFFF else c for c in escaped)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text.translate(_ESCAPES))
 
 
 def pack(values: ArrayLike, resolution: float) -> dict[str, Any]:

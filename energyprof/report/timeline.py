@@ -24,7 +24,7 @@ __all__ = ["Panel", "Series", "panels_of", "payload"]
 
 Floats = NDArray[np.float64]
 
-POINT_BUDGET: Final = 120_000  # points in all series of a page together: about 250 KB
+POINT_BUDGET: Final = 50_000  # points in all series of a page together: about 80 KB
 _STATE_KINDS: Final = (
     (ChannelKind.UTILISATION, "utilisation", "Utilisation", "%", 0.001),
     (ChannelKind.MEMORY, "memory", "Memory", "B", 4096.0),

@@ -21,7 +21,7 @@ from energyprof.units import format_count
 __all__ = ["data", "section"]
 
 _FROM_ZERO = ("power", "memory", "utilisation", "clocks", "steps")
-_DRAWN = 300  # points of a series in the drawing
+_DRAWN = 120  # points of a series in the drawing
 
 
 def section(view: RunView) -> Section:

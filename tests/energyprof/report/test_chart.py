@@ -57,7 +57,7 @@ def test_long_durations_are_told_in_larger_units() -> None:
 
 def test_a_line_breaks_where_a_value_is_missing() -> None:
     x, y = axis([0, 3], "x"), axis([0, 3], "y")
-    assert line(x, y, [0, 1, 2, 3], [0, math.nan, 2, 3], "s1").count("M") == 1 + 1
+    assert line(x, y, [0, 1, 2, 3], [0, math.nan, 2, 3], "s1").count("M") == 2
 
 
 def test_words_in_a_chart_are_escaped_and_made_inert() -> None:
@@ -75,3 +75,10 @@ def test_words_in_a_chart_are_escaped_and_made_inert() -> None:
 
 def test_more_than_five_series_differ_by_dashes() -> None:
     assert len({series_class(k) for k in range(15)}) == 15
+
+
+def test_a_path_goes_through_its_points() -> None:
+    x, y = axis([0, 10], "x"), axis([0, 10], "y")
+    assert 'd="M0 1000l500-500 500 250"' in line(x, y, [0, 5, 10], [0, 5, 2.5], "s1")
+    assert 'd="M0 1000l500 0 0-500"' in line(x, y, [0, 5], [0, 5], "s1", stairs=True)
+    assert 'd="M0 0l1000 0 0 1000 -1000 0Z"' in band(x, y, [0, 10], [0, 0], [10, 10], "s1")
