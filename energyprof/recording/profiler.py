@@ -59,8 +59,8 @@ class Profiler:
 
     Args:
         name: what to call the run; it becomes part of its id.
-        out: the folder of all runs.
-        seed: the run's random seed, for the record.
+        out: the folder of all runs; None for ``ENERGYPROF_OUT``, else ``reports``.
+        seed: the run's random seed, for the record; None for ``ENERGYPROF_SEED``, where it is set.
         country: ISO 3166 alpha-3 code for the carbon intensity; None for the world average, named as assumed.
         intensity_g_per_kwh: a carbon intensity of your own, in g CO2e a kWh.
         idle_s: seconds of idle power recorded before and after the window; 0 for none.
@@ -83,7 +83,7 @@ class Profiler:
         self,
         name: str = "run",
         *,
-        out: str | Path = "reports",
+        out: str | Path | None = None,
         seed: int | None = None,
         country: str | None = None,
         intensity_g_per_kwh: float | None = None,
@@ -101,13 +101,13 @@ class Profiler:
             raise UsageError(f"dither_every is {dither_every}: give a number of steps, or 0 for none")
         self.name = name
         self._dither_every = dither_every
-        self._out = Path(out)
+        self._out = Path(os.environ.get("ENERGYPROF_OUT", "reports") if out is None else out)
         self._carbon = carbon_intensity(country, intensity_g_per_kwh)
         self._idle_s, self._html, self._cuda = idle_s, html, cuda
         self._given_sensors = sensors
         self._clock: Clock = clock or SystemClock()
         self._command = shorten_home(command or " ".join(sys.argv))
-        self._seed = seed
+        self._seed = _seed_of_environment() if seed is None else seed
         self._recorder: Recorder | None = None
         self._draft: Report | None = None
         self._run: Run | None = None
@@ -376,6 +376,12 @@ class Profiler:
             warnings.warn(f"the report could not be written: {problem}", RuntimeWarning, stacklevel=4)
             report = draft
         self._run = Run(recorder.folder.path, report)
+
+
+def _seed_of_environment() -> int | None:
+    """Return the seed that a sitting gave this run, or None."""
+    text = os.environ.get("ENERGYPROF_SEED", "")
+    return int(text) if text.isdecimal() else None
 
 
 def _note(code: str, message: str, severity: Severity = Severity.INFO) -> Flag:

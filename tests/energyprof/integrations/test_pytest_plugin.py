@@ -47,7 +47,11 @@ Run = Callable[..., pytest.RunResult]
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester) -> Run:
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.delenv(
+        "PYTEST_XDIST_WORKER_COUNT", raising=False
+    )  # the inner session has the machine for itself
+
     def call(tests: str, *options: str, conftest: str = CONFTEST) -> pytest.RunResult:
         pytester.makeconftest(conftest)
         pytester.makepyfile("import pytest\n" + tests)

@@ -270,6 +270,17 @@ def test_dither_shifts_steps_and_its_cost_is_a_phase(tmp_path: Path, sensor: Ste
     assert prof.run.report.totals.steps == 20
 
 
+def test_a_sitting_gives_folder_and_seed_by_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENERGYPROF_OUT", str(tmp_path / "here"))
+    monkeypatch.setenv("ENERGYPROF_SEED", "7")
+    with energyprof.Profiler("t", sensors=[], html=False) as prof:
+        pass
+    assert prof.path.parent == tmp_path / "here"
+    assert prof.run.report.run.seed == 7
+
+
 def test_misuse_is_told_in_one_line(tmp_path: Path) -> None:
     prof = profiler(tmp_path)
     with pytest.raises(UsageError, match="not finished"):
