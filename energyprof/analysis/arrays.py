@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NS", "Bools", "Floats", "Ints", "Times", "nanoseconds", "seconds", "sum_by"]
+__all__ = ["NS", "Bools", "Floats", "Ints", "Times", "distinct", "nanoseconds", "seconds", "sum_by"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,6 +25,13 @@ def seconds(time_ns: Times) -> Floats:
 def nanoseconds(time_s: Floats) -> Times:
     """Return times in whole nanoseconds: to look them up among integers without a copy of these as floats."""
     return np.rint(np.divide(time_s, NS)).astype(np.int64)
+
+
+def distinct(values: Floats) -> Floats:
+    """Return the values in order, each once; by sorting, which is fast where they are nearly in order."""
+    ordered = np.sort(values, kind="stable")
+    once: Floats = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])]
+    return once
 
 
 def sum_by(label: NDArray[np.integer[Any]], weights: Floats, count: int) -> Floats:

@@ -47,12 +47,11 @@ def edge_times(since_s: Floats, until_s: Floats) -> EdgeTimes:
     """
     at, deviation = 0.5 * (since_s + until_s), np.sqrt((until_s - since_s) ** 2 / 12 + NO_VARIANCE_S2)
     period = float(np.median(np.diff(until_s))) if len(at) > 1 else 0.0
-    narrow = np.flatnonzero(until_s - since_s < 0.5 * period)
-    if len(narrow) >= LEAST_EDGES:
+    narrow = until_s - since_s < 0.5 * period
+    if int(narrow.sum()) >= LEAST_EDGES:
         sharp = _sharp_times(since_s[narrow], until_s[narrow])
         at[narrow], deviation[narrow] = sharp.at_s, sharp.deviation_s
-        wide = np.setdiff1d(np.arange(len(at)), narrow)
-        at[wide] = _latest_on_grid(since_s[wide], until_s[wide], sharp.at_s, period)
+        at[~narrow] = _latest_on_grid(since_s[~narrow], until_s[~narrow], sharp.at_s, period)
     return EdgeTimes(at_s=np.maximum.accumulate(at), deviation_s=deviation)
 
 

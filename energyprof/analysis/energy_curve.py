@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from energyprof.analysis.arrays import Floats, Times, seconds
+from energyprof.analysis.arrays import Floats, Times, distinct, seconds
 from energyprof.analysis.bounds import Envelope, Knots, envelope, observed_range, within_range
 from energyprof.analysis.power_curve import PowerCurve
 from energyprof.analysis.refreshes import PowerRange, Refreshes
@@ -217,7 +217,7 @@ def _end_powers(at: Floats, energy: Floats) -> tuple[float, float]:
 
 def _shaped(at: Floats, value: Floats, power: PowerCurve, span: tuple[float, float]) -> Knots:
     """Rescale the integrated power to the energy of each interval; outside of the refreshes, to the whole."""
-    knots = np.unique(np.concatenate([[span[0]], at, np.clip(power.at_s, *span), [span[1]]]))
+    knots = distinct(np.concatenate([[span[0]], at, np.clip(power.at_s, *span), [span[1]]]))
     raw, at_raw = power.cumulative_j(knots), power.cumulative_j(at)
     whole = (value[-1] - value[0]) / (at_raw[-1] - at_raw[0]) if at_raw[-1] > at_raw[0] else 1.0
     # Inside, energy is a piecewise linear function of integrated power. Ties (no power) join straight lines.

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from energyprof.analysis.arrays import NS, Floats
+from energyprof.analysis.arrays import NS, Floats, distinct
 from energyprof.analysis.bounds import Knots
 from energyprof.analysis.energy_curve import SensorCurve
 from energyprof.analysis.modelled import RawEnergy
@@ -41,7 +41,7 @@ def filled_in(part: SensorCurve, raw: RawEnergy) -> SensorCurve:
     inside = (power.at_s - power.window_s >= open_s) & (power.at_s <= close_s)
     if not inside.any():
         return part
-    knots_s = np.unique(np.concatenate([[open_s], np.clip(power.at_s[inside], open_s, close_s), [close_s]]))
+    knots_s = distinct(np.concatenate([[open_s], np.clip(power.at_s[inside], open_s, close_s), [close_s]]))
     model = raw.at(knots_s)
     rate = np.interp(0.5 * (knots_s[1:] + knots_s[:-1]), *_correction(power, inside, raw))
     energy = np.concatenate([[0.0], np.cumsum(np.diff(model) * rate)])
