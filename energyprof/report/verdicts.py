@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,8 @@ from energyprof.units import format_bytes, format_count, format_duration, format
 __all__ = [
     "RENDER",
     "Row",
+    "accuracy_difference",
+    "accuracy_text",
     "group_title",
     "headline",
     "ratio_text",
@@ -33,6 +35,8 @@ RENDER: Final[Mapping[str, Callable[[float], str]]] = {
     "%": lambda value: percent(value, 2),
     "": format_count,
 }
+_ACCURACIES: Final = ("test_accuracy", "validation_accuracy")
+_SAME_ACCURACY: Final = 0.5  # percentage points: told as "within", not as a difference
 _DESIGN: Final = {Design.PAIRED: "paired", Design.WELCH: "Welch", Design.ONE_SAMPLE: "one sample"}
 
 
@@ -55,6 +59,7 @@ class Row:
     time: str
     power: str
     accuracy: str
+    accuracy_change: str
     to_target: str
 
 
@@ -138,17 +143,27 @@ def _row(comparison: Comparison, result: ArmResult) -> Row:
         time=statistic_text("duration_s", result.figures["duration_s"])[0],
         power=statistic_text("mean_power_w", result.figures["mean_power_w"])[0],
         accuracy=accuracy_text(result),
+        accuracy_change="" if (change := accuracy_difference(result)) is None else _points(change),
         to_target=_to_target(comparison, result),
     )
 
 
 def accuracy_text(result: ArmResult) -> str:
     """Render test accuracy, or validation accuracy where there is no test."""
-    for name in ("test_accuracy", "validation_accuracy"):
+    for name in _ACCURACIES:
         value = result.figures[name].value
         if value is not None:
             return percent(value, 2)
     return DASH
+
+
+def accuracy_difference(result: ArmResult) -> float | None:
+    """Return the difference of test (else validation) accuracy to the reference, or None."""
+    for name in _ACCURACIES:
+        ratio = result.ratios.get(name)
+        if ratio is not None and ratio.value is not None:
+            return ratio.value
+    return None
 
 
 def _to_target(comparison: Comparison, result: ArmResult) -> str:
@@ -163,35 +178,52 @@ def _to_target(comparison: Comparison, result: ArmResult) -> str:
 
 
 def _sentence(comparison: Comparison, arm: ArmResult, base: ArmResult) -> str:
-    ratio = arm.ratios["energy_j"]
-    names = f"{arm.arm.name} used", f"energy than {base.arm.name}"
-    estimated = _estimated(comparison, arm, base)
-    if ratio.value is None:
+    if arm.ratios["energy_j"].value is None:
         return f"The energy of {arm.arm.name} or of {base.arm.name} is not known for every run."
-    change = f"{abs(100 * (ratio.value - 1)):.{0 if abs(ratio.value - 1) >= 0.1 else 1}f} %"
-    way = "less" if ratio.value < 1 else "more"
+    said = f"{_energy_clause(comparison, arm, base)}{_accuracy_clause(arm)}."
+    return " ".join([said, *_reservations(comparison, arm, base)])
+
+
+def _energy_clause(comparison: Comparison, arm: ArmResult, base: ArmResult) -> str:
+    ratio, name, other = arm.ratios["energy_j"], arm.arm.name, base.arm.name
+    value = ratio.value or 1.0
+    used = f"{name} used {_change(value)} energy than {other}"
     if ratio.verdict in (Verdict.LESS, Verdict.MORE):
         low, high = sorted(abs(100 * (bound - 1)) for bound in (ratio.low or 1.0, ratio.high or 1.0))
-        return f"{names[0]} {change} {way} {names[1]} (95 % interval {low:.1f} to {high:.1f} %){estimated}."
+        return f"{used} (95 % interval {low:.1f} to {high:.1f} %)"
     if ratio.verdict is Verdict.EQUAL:
-        return (
-            f"{arm.arm.name} and {base.arm.name} used the same energy within {percent(comparison.margin, 0)}"
-            f"{estimated}."
-        )
+        return f"{name} and {other} used the same energy within {percent(comparison.margin, 0)}"
     if ratio.verdict is Verdict.SINGLE:
-        return (
-            f"{names[0]} {change} {way} {names[1]} in the runs given, but with one run on a side there is no "
-            f"interval: this may be chance{estimated}."
-        )
-    more = "" if ratio.more_runs is None else f": about {ratio.more_runs} runs a side would decide"
-    return (
-        f"Whether {arm.arm.name} uses less energy than {base.arm.name} cannot be told yet{more}{estimated}."
-    )
+        return f"{used} in the runs given"
+    return f"Whether {name} uses less energy than {other} cannot be told yet"
 
 
-def _estimated(comparison: Comparison, arm: ArmResult, base: ArmResult) -> str:
+def _reservations(comparison: Comparison, arm: ArmResult, base: ArmResult) -> Iterator[str]:
+    ratio = arm.ratios["energy_j"]
+    if ratio.verdict is Verdict.SINGLE:
+        yield "One run on a side gives no interval: this may be chance."
+    if ratio.verdict is Verdict.UNDECIDED and ratio.more_runs is not None:
+        yield f"About {ratio.more_runs} runs a side would decide."
     sources = {comparison.reports[p].totals.energy_j.source for p in (*arm.arm.runs, *base.arm.runs)}
-    return ", by estimated joules" if Provenance.ESTIMATED in sources else ""
+    if Provenance.ESTIMATED in sources:
+        yield "The joules are estimated, not measured."
+
+
+def _change(ratio: float) -> str:
+    size = abs(100 * (ratio - 1))
+    return f"{size:.{0 if size >= 10 else 1}f} % {'less' if ratio < 1 else 'more'}"
+
+
+def _accuracy_clause(arm: ArmResult) -> str:
+    """Say what the energy bought: a learner that learns less is no saving."""
+    difference = accuracy_difference(arm)
+    if difference is None:
+        return ""
+    points = 100 * difference
+    if abs(points) < _SAME_ACCURACY:
+        return f", with accuracy within {_SAME_ACCURACY:g} points"
+    way = "but reached {:.1f} points less" if points < 0 else "and reached {:.1f} points more"
+    return f", {way.format(abs(points))} accuracy"
 
 
 def _ratio_digits(value: float) -> str:
@@ -199,7 +231,7 @@ def _ratio_digits(value: float) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.2f} pp"
+    return f"{'−' if value < 0 else '+'}{abs(100 * value):.2f} pp"
 
 
 def _plural(word: str, count: int) -> str:

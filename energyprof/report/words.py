@@ -82,7 +82,7 @@ def range_text(quantity: Quantity, render: Callable[[float], str] = format_energ
     low, high = (render(bound).replace("-", "−") for bound in (quantity.low, quantity.high))
     if low == high:
         return ""
-    same_unit = low.rpartition(" ")[2] == high.rpartition(" ")[2]
+    same_unit = low.rpartition(" ")[2] == high.rpartition(" ")[2] or not quantity.low
     return f"{low.rpartition(' ')[0] if same_unit else low} to {high}"
 
 

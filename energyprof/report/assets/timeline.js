@@ -106,7 +106,7 @@ page.timeline = (async () => {
       series.push({
         label: line.label, stroke, width: 1.5, dash: DASHES[Math.min(Math.floor(line.index / HUES.length), 2)],
         paths: line.stairs ? uPlot.paths.stepped({align: 1}) : uPlot.paths.linear(),
-        points: {show: panel.t.length < 60, size: 5}, spanGaps: false,
+        points: {show: panel.t.length < 60 && !line.stairs, size: 5}, spanGaps: false,
       });
       if (line.ranged) {
         series.push({stroke: "transparent", width: 0, points: {show: false}}, {stroke: "transparent", width: 0, points: {show: false}});
@@ -266,8 +266,8 @@ page.timeline = (async () => {
     }
     return found;
   };
-  const tops = knots.bands ? [...new Set(knots.bands.names.map(name => name.split("/")[0]))] : [];
   const quiet = name => name === "unattributed";
+  const tops = knots.bands ? [...new Set(Array.from(knots.bands.phase, k => knots.bands.names[k].split("/")[0]))].filter(name => !quiet(name)) : [];
   function drawBands(u) {
     if (!knots.bands || view.axis !== "time") return;
     const {ctx} = u;
@@ -323,7 +323,7 @@ page.timeline = (async () => {
       if (b <= a) continue;
       ctx.fillStyle = quiet(name) ? colours["--grid"] : soft(strokeOf(tops.indexOf(name.split("/")[0])), name.includes("/") ? 0.75 : 1);
       ctx.fillRect(a, 2, Math.max(b - a - (b - a > 3 ? 1 : 0), 0.5), 12);
-      const text = name.split("/").pop(), wide = ctx.measureText(text).width;
+      const text = quiet(name) ? "in no phase" : name.split("/").pop(), wide = ctx.measureText(text).width;
       if (b - a > wide + 4 || (b - a > 12 && a > labelled && name.split("/")[0] !== "train")) {
         if (a + 1 < labelled || a + wide > width) continue;
         ctx.fillStyle = colours["--muted"];

@@ -93,7 +93,7 @@ def test_an_estimate_is_named_in_every_output(runs: Runs) -> None:
     info = dataclasses.replace(report.run, id="other")
     work = dataclasses.replace(report.workload, algo="bp")
     comparison = compare([report, dataclasses.replace(report, run=info, workload=work)])
-    assert "by estimated joules" in headline(comparison, comparison.groups[0])[0]
+    assert "The joules are estimated, not measured." in headline(comparison, comparison.groups[0])[0]
     assert "estimated, not measured" in comparison_latex(comparison)
 
 
@@ -101,3 +101,27 @@ def test_a_target_that_none_reached_is_said(studied: list[Report]) -> None:
     comparison = compare(studied, target=parse_target("validation_accuracy>=0.999"))
     rows = rows_of(comparison, comparison.groups[0])
     assert {row.to_target for row in rows} == {"not reached by any of 3"}
+
+
+def with_accuracy(report: Report, name: str, accuracy: float) -> Report:
+    """Return a run of another arm with this accuracy."""
+    return dataclasses.replace(
+        report,
+        run=dataclasses.replace(report.run, id=name),
+        workload=dataclasses.replace(report.workload, algo=name),
+        quality=dataclasses.replace(report.quality, test_accuracy=accuracy),
+    )
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "said"),
+    [
+        (0.80, "but reached 17.0 points less"),
+        (0.99, "and reached 2.0 points more"),
+        (0.971, "within 0.5 points"),
+    ],
+)
+def test_a_saving_is_told_with_what_it_cost_in_accuracy(runs: Runs, accuracy: float, said: str) -> None:
+    base = with_accuracy(runs["gpu"][0], "bp", 0.97)
+    comparison = compare([base, with_accuracy(runs["gpu"][0], "ff", accuracy)])
+    assert said in headline(comparison, comparison.groups[0])[0]
