@@ -54,7 +54,7 @@ class RawEnergy:
 def raw_energy(powers: PhasePowers, segments: Segments) -> RawEnergy:
     """Add up the phases' watts along the segments."""
     mean_w = float((powers.power_w * powers.seconds).sum() / powers.seconds.sum())
-    watts = np.maximum(powers.power_w, LEAST_SHARE * max(mean_w, 1e-9))
+    watts = np.clip(powers.power_w, LEAST_SHARE * max(mean_w, 1e-9), powers.most_w)
     up_to = np.empty(len(segments.start_ns) + 1)
     up_to[0] = 0.0
     np.subtract(segments.start_ns[1:], segments.start_ns[:-1], out=up_to[1:-1])

@@ -110,12 +110,20 @@ def _modelled(domain: DomainAttribution, bounded: Figures, whole: Quantity) -> F
     """Return the phases' watts times their seconds, adding up to the total, inside the bounds."""
     spent = phase_seconds(domain.segments)
     raw = sum((model.powers.power_w for model in domain.models), np.zeros(len(spent))) * spent
-    scale = float(whole.value or 0.0) / float(raw.sum()) if raw.sum() > 0 else 0.0
     spread = np.sqrt(sum((model.powers.half_width_w**2 for model in domain.models), np.zeros(len(spent))))
-    value = raw * scale
+    value = _adding_up(raw, bounded, float(whole.value or 0.0))
     low, high = value - spread * spent, value + spread * spent
     return Figures(
         value=value,
         low=np.minimum(np.maximum(low, bounded.low), value),
         high=np.maximum(np.minimum(high, bounded.high), value),
     )
+
+
+def _adding_up(raw: Floats, bounds: Figures, total: float) -> Floats:
+    """Scale figures to a total, none beyond its bounds: what some must leave goes to those that have room."""
+    value = np.clip(raw * (total / raw.sum() if raw.sum() > 0 else 0.0), bounds.low, bounds.high)
+    missing = total - value.sum()
+    room = bounds.high - value if missing > 0 else value - bounds.low
+    filled: Floats = value + missing * room / room.sum() if room.sum() > 0 else value
+    return filled

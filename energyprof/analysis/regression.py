@@ -46,6 +46,7 @@ class PhasePowers:
         power_w: (p,) watts.
         low_w: (p,) lower end of the 95 % interval.
         high_w: (p,) upper end.
+        most_w: the most that the device can draw.
         half_width_w: (p,) half the interval before it was cut to the power range.
         covariance_w2: (p, p) of ``power_w``.
         resolved: (p,) from 0 (the prior alone tells it) to 1 (the readings tell it).
@@ -60,6 +61,7 @@ class PhasePowers:
     power_w: Floats
     low_w: Floats
     high_w: Floats
+    most_w: float
     half_width_w: Floats
     covariance_w2: Floats
     resolved: Floats
@@ -101,6 +103,7 @@ def phase_powers(equations: Equations, limits: PowerRange) -> PhasePowers | None
         power_w=power,
         low_w=np.minimum(np.maximum(power - half, limits.floor_w), power),
         high_w=np.maximum(np.minimum(power + half, limits.ceiling_w), power),
+        most_w=limits.ceiling_w,
         half_width_w=half,
         covariance_w2=covariance,
         resolved=resolved,

@@ -57,3 +57,12 @@ def test_a_single_phase_is_bounded_as_the_window(sim):
     whole = window_quantity(domain.curve, (int(domain.segments.start_ns[0]), domain.segments.end_ns))
     assert found.bounded.low[0] == pytest.approx(whole.low, rel=1e-9)
     assert found.bounded.high[0] == pytest.approx(whole.high, rel=1e-9)
+
+
+def test_no_phase_is_modelled_beyond_its_bounds(sim):
+    for seed in range(10):
+        phases = [("flat out", 0.02, 399), ("also", 0.03, 398), ("less", 0.004, 60)]
+        _, found, _ = figures_of(sim, phases, 60, seed, jitter=0.2, extra_w=0.5)
+        assert (found.modelled.value <= found.bounded.high + 1e-9).all()
+        assert (found.modelled.value >= found.bounded.low - 1e-9).all()
+        assert found.modelled.value.sum() == pytest.approx(found.bounded.value.sum(), rel=1e-12)
