@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from energyprof.record.model import Quantity, Report
+from energyprof.record.trace import UNATTRIBUTED
 
 __all__ = ["likeliest_energies", "phase_kind", "phases_are_modelled"]
 
 
 def phase_kind(path: str) -> str:
     """Return what kind of work a phase is: the last part of its path, the same in every layer and stage."""
+    if path == UNATTRIBUTED:
+        return "in no phase"
     return path.rpartition("/")[2].replace("-", " ")
 
 

@@ -20,6 +20,7 @@ from energyprof.report.progress import EnergyKnots, energy_knots
 from energyprof.report.words import (
     DASH,
     PROVENANCE_GLYPH,
+    STATUS_MEANING,
     domain_word,
     kwh_text,
     percent,
@@ -72,6 +73,8 @@ def run_summary(report: Report, trace: Trace | None = None) -> RenderableType:
         parts += [Text(), _power_line(knots)]
     if report.phases:
         parts += [Text(), ledger_table(report)]
+    if report.run.status is not RunStatus.COMPLETED:
+        parts += [Text(), _status_line(report)]
     flags = list(flag_lines(report.flags))
     if flags:
         parts += [Text(), *flags]
@@ -143,6 +146,13 @@ def _title(report: Report) -> Text:
     if len(report.environment.gpus) > 1:
         parts.append(f" and {len(report.environment.gpus) - 1} more")
     return Text.assemble(*parts)
+
+
+def _status_line(report: Report) -> Text:
+    status = report.run.status
+    why = f" {printable(report.run.error, 400)}" if report.run.error else ""
+    word = (f"{status.value.capitalize()}: ", _STATUS_STYLE[status])
+    return Text.assemble(word, f"this run {STATUS_MEANING[status]}.{why}")
 
 
 def _figures(report: Report) -> Table:

@@ -51,9 +51,9 @@ PROVENANCE_MEANING: Final[Mapping[Provenance, str]] = {
 
 STATUS_MEANING: Final[Mapping[RunStatus, str]] = {
     RunStatus.COMPLETED: "ran to its end",
-    RunStatus.INTERRUPTED: "stopped early by a signal; every figure covers what ran",
+    RunStatus.INTERRUPTED: "was stopped early by a signal; every figure covers what ran",
     RunStatus.FAILED: "ended by an error; every figure covers what ran before it",
-    RunStatus.PARTIAL: "still running or killed; rebuilt from what was on disk",
+    RunStatus.PARTIAL: "is still going on or was killed; every figure is from what was on disk",
 }
 
 SUM_TOLERANCE: Final = 0.005  # a table of rounded joules that misses its total by more does not add up

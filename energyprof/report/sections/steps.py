@@ -15,7 +15,7 @@ from energyprof.report.steps import StepView
 from energyprof.report.view import RunView
 from energyprof.units import format_duration, format_energy
 
-__all__ = ["data", "section"]
+__all__ = ["data", "histogram", "section"]
 
 _PERCENTILES: Final = (5, 50, 90, 95, 99, 100)
 _EXPORTED: Final = 6_000  # steps that the page holds one by one for its CSV
@@ -77,22 +77,23 @@ def _row(name: str, steps: StepView, values: NDArray[np.float64], render: Any) -
 
 
 def _charts(steps: StepView) -> list[dict[str, Any]]:
-    charts = [_histogram("time a step", steps.settled(steps.duration_s), "s", format_duration)]
+    charts = [histogram("time a step", steps.settled(steps.duration_s), "s", format_duration)]
     if steps.energy_j is not None:
-        charts.append(_histogram("energy a step", steps.settled(steps.energy_j), "J", format_energy))
+        charts.append(histogram("energy a step", steps.settled(steps.energy_j), "J", format_energy))
     return [chart for chart in charts if chart is not None]
 
 
-def _histogram(title: str, values: NDArray[np.float64], unit: str, render: Any) -> dict[str, Any] | None:
+def histogram(title: str, values: NDArray[np.float64], unit: str, render: Any) -> dict[str, Any] | None:
     """Draw a histogram of the bulk of the steps; how many lie beyond it is said."""
     if len(values) < 5:
         return None
     p1, p10, p50, p90, p99 = (float(v) for v in np.percentile(values, (1, 10, 50, 90, 99)))
     reach = 4 * (p90 - p10)
     low, high = max(float(values.min()), p50 - reach, 0.9 * p1), min(float(values.max()), p50 + reach)
+    inside = values[(values >= low) & (values <= high)]
+    low, high = float(inside.min()), float(inside.max())
     if not high > low:
         return None
-    inside = values[(values >= low) & (values <= high)]
     heights, edges = np.histogram(inside, bins=int(np.clip(np.sqrt(len(inside)) * 1.5, 12, 60)))
     x = axis([low, high], title, unit, count=4)
     y = axis([0.0, 1.15 * float(heights.max())], "steps", zero=True, count=3)

@@ -66,14 +66,23 @@ def drawing(panel: Panel, duration_s: float) -> Markup:
             marks.append(
                 band(x, y, b.position.tolist(), b.low.tolist(), b.high.tolist(), f"fill{index % 5 + 1}")
             )
-        marks.append(line(x, y, b.position.tolist(), b.mean.tolist(), series_class(index)))
+        stairs = panel.series[index].stairs and b.size == 1
+        marks.append(line(x, y, b.position.tolist(), b.mean.tolist(), series_class(index), stairs=stairs))
     return plot(x, y, marks, label=_said(panel), height="small")
 
 
 def _within(series: Series, duration_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the part of a series inside the window; all of it where there is none."""
-    inside = (series.t >= 0) & (series.t <= duration_s)
-    return (series.t[inside], series.value[inside]) if inside.any() else (series.t, series.value)
+    """Return the part of a series inside the window, its ends interpolated; all where there is no window."""
+    t, value = series.t, series.value
+    inside = (t > 0) & (t < duration_s)
+    if len(t) < 2 or t[-1] <= 0 or t[0] >= duration_s:
+        return t, value
+    ends = np.clip([t[0], t[-1]], 0.0, duration_s)
+    at_ends = (
+        value[np.searchsorted(t, ends, side="right") - 1] if series.stairs else np.interp(ends, t, value)
+    )
+    times = np.concatenate([ends[:1], t[inside], ends[1:]])
+    return times, np.concatenate([at_ends[:1], value[inside], at_ends[1:]])
 
 
 def _said(panel: Panel) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from html import unescape
@@ -7,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from energyprof.record.model import Report
+from energyprof.record.model import Report, RunStatus
 from energyprof.record.schema import parse_report, render_report
 from energyprof.record.trace import Trace
 from energyprof.report.run import render_run
@@ -165,8 +166,6 @@ def test_what_is_not_counted_is_said(runs: Runs) -> None:
 
 
 def test_a_lone_surrogate_in_a_name_does_not_stop_a_report(runs: Runs) -> None:
-    import dataclasses
-
     report, trace = runs["one-step"]
     odd = dataclasses.replace(report, run=dataclasses.replace(report.run, name="a\ud800b"))
     render_run(odd, trace).encode("utf-8")
@@ -175,3 +174,10 @@ def test_a_lone_surrogate_in_a_name_does_not_stop_a_report(runs: Runs) -> None:
 def test_an_empty_run_stays_small(bare: Report, runs: Runs) -> None:
     assert len(render_run(bare, None).encode()) < 150_000
     assert len(render_run(*runs["zero-steps"]).encode()) < 150_000
+
+
+@pytest.mark.parametrize("status", list(RunStatus))
+def test_a_run_that_did_not_end_well_says_so_at_the_top(bare: Report, status: RunStatus) -> None:
+    info = dataclasses.replace(bare.run, status=status, error="the loss became NaN at step 12")
+    html = render_run(dataclasses.replace(bare, run=info), None)
+    assert ("this run" in html.split("</header>")[0]) == (status is not RunStatus.COMPLETED)

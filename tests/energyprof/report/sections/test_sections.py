@@ -3,6 +3,9 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import numpy as np
+import pytest
+
 from energyprof.record.model import Epoch, MemoryByCause, PhaseEnergy, Provenance, Quantity, Report, Totals
 from energyprof.record.trace import Trace
 from energyprof.report.encode import unpack
@@ -101,3 +104,25 @@ def test_the_drawing_without_scripts_keeps_to_the_window(runs: Runs) -> None:
         starts = [float(x) for x in re.findall(r'class="line [^"]*" d="M([-\d.]+) ', text)]
         assert starts
         assert all(0 <= x <= 1000 for x in starts)
+
+
+def test_a_level_that_spans_the_window_is_drawn_across_it(runs: Runs) -> None:
+    report, trace = runs["gpu"]
+    clocks = next(p for p in panels_of(report, trace) if p.key == "clocks")
+    found = re.search(r'class="line [^"]*" d="M([-\d.]+) [-\d.]+l([^"]*)"', timeline.drawing(clocks, 8.0))
+    assert found is not None
+    moves = [float(x) for x in re.findall(r"-?[\d.]+", found[2])][::2]
+    assert float(found[1]) == 0
+    assert sum(moves) == pytest.approx(1000, abs=20)
+
+
+def test_a_histogram_of_equal_steps_is_left_out() -> None:
+    assert steps.histogram("time", np.full(50, 0.01), "s", str) is None
+    assert steps.histogram("time", np.array([1.0, 2.0]), "s", str) is None
+
+
+def test_a_histogram_says_how_many_lie_beyond() -> None:
+    values = np.concatenate([np.linspace(1.0, 1.1, 97), [9.0, 9.5, 10.0]])
+    made = steps.histogram("time", values, "s", str)
+    assert made is not None
+    assert (made["longer"], made["greatest"]) == (3, "10.0")
