@@ -104,7 +104,6 @@ def _filters() -> dict[str, Any]:
         "settings": lambda mapping: [(key, words.setting_text(value)) for key, value in mapping.items()],
         "domain": words.domain_word,
         "kwh": optional(words.kwh_text),
-        "bounds": _bounds,
         "half_width": words.half_width,
         "range": _range,
         "points": words.points_text,
@@ -113,7 +112,3 @@ def _filters() -> dict[str, Any]:
 
 def _range(quantity: Quantity) -> str:
     return words.range_text(quantity)
-
-
-def _bounds(quantity: Quantity) -> str:
-    return words.bounds_text(quantity)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from energyprof.record.model import Flag, LedgerRow, Provenance, Quantity, Report, RunStatus
+from energyprof.record.model import Flag, Provenance, Quantity, Report, RunStatus
 from energyprof.units import format_count, format_energy, joules_to_kwh
 
 __all__ = [
@@ -15,14 +15,12 @@ __all__ = [
     "PROVENANCE_MEANING",
     "STATUS_MEANING",
     "SUM_TOLERANCE",
-    "bounds_text",
     "counted",
     "domain_word",
     "flag_for",
     "half_width",
     "kwh_text",
     "percent",
-    "phase_share",
     "plain",
     "points_text",
     "printable",
@@ -65,14 +63,6 @@ _RANK: Final = (Provenance.COUNTER, Provenance.SAMPLED, Provenance.ESTIMATED, Pr
 def quantity_text(quantity: Quantity, render: Callable[[float], str] = format_energy) -> str:
     """Render the value alone, or a dash where it is missing."""
     return DASH if quantity.value is None else render(quantity.value)
-
-
-def bounds_text(quantity: Quantity, render: Callable[[float], str] = format_energy) -> str:
-    """Render the bounds: ``between 1.82 kJ and 1.85 kJ``; empty where there are none."""
-    if quantity.low is None or quantity.high is None:
-        return ""
-    low, high = render(quantity.low), render(quantity.high)
-    return f"between {low} and {high}" if low != high else "bounds closer than the digits shown"
 
 
 def range_text(quantity: Quantity, render: Callable[[float], str] = format_energy) -> str:
@@ -149,13 +139,6 @@ def reason_for(report: Report, field: str, otherwise: str) -> str:
 def flag_for(report: Report, field: str) -> Flag | None:
     """Return the flag that says why a field is missing, or None."""
     return next((flag for flag in report.flags if flag.field == field), None)
-
-
-def phase_share(rows: list[LedgerRow], phase: str) -> float | None:
-    """Return the share of a phase in the energy of these rows, or None where nothing is known."""
-    total = sum(row.energy_j.value or 0.0 for row in rows)
-    part = sum(row.energy_j.value or 0.0 for row in rows if row.phase == phase)
-    return part / total if total > 0 else None
 
 
 def printable(text: str, longest: int = 200) -> str:

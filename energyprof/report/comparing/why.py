@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from energyprof.analysis.comparison import ArmResult
-from energyprof.analysis.explanation import Explanation, Term, explain, profile_of
+from energyprof.analysis.explanation import Explanation, explain, profile_of
 from energyprof.errors import UsageError
 from energyprof.report.comparing.view import GroupView
 from energyprof.report.page import fragment
@@ -53,13 +53,3 @@ def _explained(view: GroupView, base: ArmResult, arm: ArmResult) -> Explanation 
         return explain(profile_of(view.runs(arm), arm.arm.name), profile_of(view.runs(base), base.arm.name))
     except UsageError:  # the energy of a run is not known: the verdict table says so
         return None
-
-
-def terms_of(explanation: Explanation) -> list[tuple[str, tuple[Term, ...]]]:
-    """Return the splits that there are, with their titles."""
-    splits = [
-        ("Passes, time, power", explanation.factors),
-        ("Phases", explanation.phases),
-        ("Idle and above", explanation.idle),
-    ]
-    return [(title, terms) for title, terms in splits if terms]
