@@ -227,7 +227,7 @@ class MarkBuffer:
             count = 0
             mark(wait)
             try:
-                for count, item in enumerate(iterable, 1):
+                for item in iterable:
                     current = body
                     try:
                         times[end] = now()
@@ -235,8 +235,9 @@ class MarkBuffer:
                     except IndexError:
                         spill(body)
                     end += 1
-                    if count == 1:
+                    if not count:
                         begun(item)
+                    count += 1
                     yield item
                     current = wait
                     try:
