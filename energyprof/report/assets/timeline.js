@@ -258,13 +258,21 @@ page.timeline = (async () => {
   }
 
   // Phases: a strip above the charts, and a light tint behind what is not training.
+  let seen = {from: NaN, to: NaN, bands: []};
   const visible = () => {
-    const {t, phase, end} = knots.bands, found = [];
+    if (seen.from === view.from && seen.to === view.to) return seen.bands;
+    const {t, phase, end} = knots.bands, bands = [];
     const first = Math.max(0, page.progress.after(t, view.from) - 1);
     for (let k = first; k < t.length && t[k] < view.to; k++) {
-      found.push([t[k], k + 1 < t.length ? t[k + 1] : end, phase[k]]);
+      bands.push([t[k], k + 1 < t.length ? t[k + 1] : end, phase[k]]);
     }
-    return found;
+    seen = {from: view.from, to: view.to, bands};
+    return bands;
+  };
+  const widths = new Map();
+  const widthOf = (ctx, text) => {
+    if (!widths.has(text)) widths.set(text, ctx.measureText(text).width);
+    return widths.get(text);
   };
   const quiet = name => name === "unattributed";
   const tops = knots.bands ? [...new Set(Array.from(knots.bands.phase, k => knots.bands.names[k].split("/")[0]))].filter(name => !quiet(name)) : [];
@@ -323,7 +331,7 @@ page.timeline = (async () => {
       if (b <= a) continue;
       ctx.fillStyle = quiet(name) ? colours["--grid"] : soft(strokeOf(tops.indexOf(name.split("/")[0])), name.includes("/") ? 0.75 : 1);
       ctx.fillRect(a, 2, Math.max(b - a - (b - a > 3 ? 1 : 0), 0.5), 12);
-      const text = quiet(name) ? "in no phase" : name.split("/").pop(), wide = ctx.measureText(text).width;
+      const text = quiet(name) ? "in no phase" : name.split("/").pop(), wide = widthOf(ctx, text);
       if (b - a > wide + 4 || (b - a > 12 && a > labelled && name.split("/")[0] !== "train")) {
         if (a + 1 < labelled || a + wide > width) continue;
         ctx.fillStyle = colours["--muted"];
