@@ -1,4 +1,4 @@
-"""Measured kWh to CO2e, by CodeCarbon's data for a named country or a given intensity. Offline, never a guess.
+"""Measured kWh to CO2e, by CodeCarbon's data for a named country or a given intensity; offline, no guess.
 
 CodeCarbon's tables are read through its own :class:`codecarbon.core.emissions.Emissions`; nothing of its
 tracker, and nothing online, takes part. Where nobody names a place the world average is used and said to be
