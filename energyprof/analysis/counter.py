@@ -46,7 +46,7 @@ def counter_readings(channel: Channel, refresh_s: float | None, lag_s: float) ->
     """Reduce a counter's rows to its changes.
 
     The first value was already there when reading began, and so was the first after a gap: its refresh lies
-    up to 1.25 periods before.
+    up to 1.25 periods before, or as near as its row says.
 
     Args:
         channel: an energy channel with at least one row.
@@ -59,7 +59,7 @@ def counter_readings(channel: Channel, refresh_s: float | None, lag_s: float) ->
     spacing = float(np.median(np.diff(until)[~broken])) if (~broken).any() else 0.0
     stale = STALE_REFRESHES * (refresh_s if refresh_s is not None and refresh_s > 0 else spacing)
     anew = np.concatenate([[True], broken])
-    since = np.where(anew, until - stale, since)
+    since = np.where(anew, np.maximum(since, until - stale), since)
     # Refreshes follow one another: none is earlier than the one before may be, nor later than the next.
     since, until = np.maximum.accumulate(since), np.minimum.accumulate(until[::-1])[::-1]
     return CounterReadings(

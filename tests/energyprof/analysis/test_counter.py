@@ -26,8 +26,16 @@ def test_every_change_is_a_refresh_with_its_increment(sim):
 
 
 def test_the_first_value_may_be_older_than_the_first_poll(sim, steady):
-    readings = counter_readings(sim.counter(steady), 0.1, 0.0)
-    assert readings.since_s[0] == pytest.approx(-0.125, abs=1e-3)
+    channel = sim.counter(steady)
+    channel.since_ns[0] = -500_000_000  # the sampler knows nothing from before
+    assert counter_readings(channel, 0.1, 0.0).since_s[0] == pytest.approx(-0.125, abs=1e-3)
+
+
+def test_a_first_value_that_is_known_to_be_fresh_is_taken_as_fresh(sim, steady):
+    channel = sim.counter(steady)
+    channel.since_ns[0] = channel.t_ns[0] - 1_000_000
+    readings = counter_readings(channel, 0.1, 0.0)
+    assert readings.until_s[0] - readings.since_s[0] == pytest.approx(1e-3)
 
 
 def test_a_reset_is_one_gap_and_what_follows_is_exact(sim, steady):
