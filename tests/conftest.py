@@ -8,6 +8,10 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("suite", derandomize=True, deadline=None)  # the same examples in every run
+settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)

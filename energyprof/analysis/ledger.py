@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -51,15 +50,20 @@ def ledger_rows(
 
 
 def _adding_up(values: list[float], total: float) -> list[float]:
-    """Move the rounding error of a sum into its largest term, so that left-to-right addition is exact."""
-    if not values:
+    """Move the rounding error of a sum into one of its terms, so that left-to-right addition is exact.
+
+    Some term takes it: where one is too coarse (a tie that rounds the wrong way), another is finer.
+    """
+    error = total - sum(values)
+    if error == 0.0:
         return values
-    first = values[:-1]
-    target = total - sum(first)
-    for candidate in (target, math.nextafter(target, math.inf), math.nextafter(target, -math.inf)):
-        if sum([*first, candidate]) == total:
-            return [*first, candidate]
-    return [*first, target]
+    for index in sorted(range(len(values)), key=values.__getitem__, reverse=True):
+        for nudge in range(-4, 5):
+            moved = list(values)
+            moved[index] = max(0.0, values[index] + error * (1 + nudge / 4))
+            if sum(moved) == total:
+                return moved
+    return values
 
 
 def idle_power(curve: EnergyCurve, window_ns: tuple[int, int], duration_ns: int) -> Quantity:

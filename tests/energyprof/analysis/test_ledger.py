@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from energyprof.analysis.attribution import attribute, quantity
@@ -16,6 +16,7 @@ ENERGIES = st.lists(st.floats(0, 1e7), min_size=1, max_size=20)
 
 
 @given(values=ENERGIES)
+@example(values=[1.0, 2097151.802935486, 8388608.0])  # the largest term is too coarse to take the rounding
 @settings(max_examples=100, deadline=None)
 def test_rows_add_up_to_the_total_to_the_last_bit(values):
     energy = np.array(values)
