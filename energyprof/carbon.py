@@ -15,9 +15,8 @@ from typing import Any
 
 from energyprof.errors import UnknownName, UsageError
 from energyprof.record.model import Carbon
-from energyprof.units import joules_to_kwh
 
-__all__ = ["carbon_intensity", "co2e_kg"]
+__all__ = ["carbon_intensity"]
 
 
 def carbon_intensity(country: str | None = None, intensity_g_per_kwh: float | None = None) -> Carbon:
@@ -52,11 +51,6 @@ def carbon_intensity(country: str | None = None, intensity_g_per_kwh: float | No
         country=code,
         year=mix[code].get("year"),
     )
-
-
-def co2e_kg(energy_j: float, intensity_g_per_kwh: float) -> float:
-    """Return kg of CO2e for joules at an intensity in g a kWh."""
-    return joules_to_kwh(energy_j) * intensity_g_per_kwh / 1000.0
 
 
 def _country_intensity(code: str, name: str) -> float:
