@@ -26,6 +26,7 @@ from learners.networks.convolution import conv_blocks, conv_features
 from learners.networks.dense import Dense, drop_gradients, relu_backward_
 from learners.networks.losses import cross_entropy_error
 from learners.networks.optimizer import UpdateConfig
+from learners.networks.product import widened
 from learners.networks.stack import register
 
 __all__ = ["Backpropagation", "BackpropagationConfig", "ConvBackpropagation", "backpropagation"]
@@ -125,7 +126,7 @@ class ConvBackpropagation(Learner):
         """Return the logits (B, C)."""
         for block in self.blocks:
             x = block(x)
-        return F.linear(x.flatten(1), self.head.weight, self.head.bias)
+        return widened(F.linear(x.flatten(1), self.head.weight, self.head.bias))
 
     def step(self, batch: Batch) -> Metrics:
         """Do one forward pass, one backward pass (of each micro-batch) and one update."""

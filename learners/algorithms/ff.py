@@ -31,6 +31,7 @@ from learners.networks.dense import Dense, drop_gradients
 from learners.networks.initialisation import normal
 from learners.networks.losses import cross_entropy_error
 from learners.networks.optimizer import FusedOptimizer, UpdateConfig
+from learners.networks.product import widened
 from learners.networks.stack import register
 
 __all__ = ["ForwardForward", "ForwardForwardConfig", "ForwardForwardLayer"]
@@ -165,7 +166,7 @@ class ForwardForwardLayer(nn.Module):
         The ReLU's backward is the identity here, so that a dead unit is revived.
         """
         batch_size, width = a.shape[0] // 2, a.shape[1]
-        self.activity.mul_(_PEER_MOMENTUM).add_(a[:batch_size].mean(0), alpha=1 - _PEER_MOMENTUM)
+        self.activity.mul_(_PEER_MOMENTUM).add_(widened(a[:batch_size]).mean(0), alpha=1 - _PEER_MOMENTUM)
         gap = self.activity - self.activity.mean()  # m_j less the mean over units
         delta[:batch_size] += gap * (self.config.peer * 2 / width * (1 - _PEER_MOMENTUM) / batch_size)
         return self.config.peer * gap.square().mean()
@@ -323,7 +324,9 @@ class ForwardForward(Learner):
 
 
 def _squares(a: Tensor) -> Tensor:
-    """Return the sum of squares of each row, (B,)."""
+    """Return the sum of squares of each row, (B,), in fp32 also where autocast has narrowed the rows."""
+    if torch.is_autocast_enabled(a.device.type):  # it would narrow the sum, where one part in 256 is a lot
+        return torch.linalg.vector_norm(a, dim=1, dtype=torch.float32).square_()
     squares: Tensor = torch.linalg.vecdot(a, a)
     return squares
 

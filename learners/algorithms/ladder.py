@@ -25,7 +25,7 @@ from learners.networks.dense import Dense, relu_backward_
 from learners.networks.initialisation import kaiming_uniform
 from learners.networks.losses import cross_entropy_error
 from learners.networks.optimizer import UpdateConfig
-from learners.networks.product import product
+from learners.networks.product import product, weight_gradient
 from learners.networks.stack import register
 
 __all__ = ["DeepSupervision", "DeepSupervisionConfig", "MonoForwardJoint", "MonoForwardJointConfig"]
@@ -94,7 +94,7 @@ class _Supervised(Learner):
             local_loss, error = cross_entropy_error(product(a, projection), y)
             error.mul_(self.weight)  # e_i (B, C)
             loss = loss + self.weight * local_loss
-            projection.grad = product(error.t(), a.t())
+            projection.grad = weight_gradient(error, a)
             local = product(error, projection.t())
             delta = relu_backward_(local if delta is None else local.add_(delta), a)
             layer.set_gradient(delta, activations[-1])

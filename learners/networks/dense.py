@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from learners.networks.initialisation import kaiming_uniform, torch_default
-from learners.networks.product import product
+from learners.networks.product import product, weight_gradient
 
 __all__ = ["Dense", "drop_gradients", "relu_backward_"]
 
@@ -43,14 +43,14 @@ class Dense(nn.Module):
         """Add to the gradients what :meth:`set_gradient` would set."""
         assert self.weight.grad is not None
         assert self.bias.grad is not None
-        self.weight.grad += product(delta.t(), x.t())
-        self.bias.grad += delta.sum(0)
+        self.weight.grad += weight_gradient(delta, x)
+        self.bias.grad += delta.sum(0, dtype=self.bias.dtype)
 
     def set_gradient(self, delta: Tensor, x: Tensor) -> None:
         """Set dW = delta' x and db = sum of delta, for delta = dL/dz (B, out) and input x (B, in)."""
         self.weight.grad = self.bias.grad = None  # the old ones go first: never two at a time
-        self.weight.grad = product(delta.t(), x.t())
-        self.bias.grad = delta.sum(0)
+        self.weight.grad = weight_gradient(delta, x)
+        self.bias.grad = delta.sum(0, dtype=self.bias.dtype)
 
     def input_gradient(self, delta: Tensor) -> Tensor:
         """Return dL/dx = delta W (B, in)."""

@@ -1,6 +1,7 @@
 """Losses with their gradients written out, for learners that need no autograd graph.
 
 Each function returns the mean loss over the batch (a scalar tensor) and its gradient. B: batch, C: classes.
+What autocast has narrowed to bfloat16 is brought back to fp32 first: 8 bits cannot tell two losses apart.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from learners.networks.product import widened
 
 __all__ = ["cross_entropy_error", "sparsemax", "sparsemax_error", "squared_error"]
 
@@ -19,13 +22,14 @@ def cross_entropy_error(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         logits: (B, C).
         y: (B,) int64, in [0, C).
     """
-    log_p = torch.log_softmax(logits, 1)
+    log_p = torch.log_softmax(widened(logits), 1)
     loss = F.nll_loss(log_p, y)
     return loss, _minus_onehot(log_p.exp_(), y)
 
 
 def sparsemax(logits: Tensor) -> Tensor:
     """Project (B, C) logits onto the simplex (Martins and Astudillo 2016, algorithm 1)."""
+    logits = widened(logits)
     ordered = logits.sort(1, descending=True).values
     rank = torch.arange(1, logits.shape[1] + 1, device=logits.device, dtype=logits.dtype)
     excess = ordered.cumsum(1) - 1  # sum of the k largest, less 1
@@ -39,6 +43,7 @@ def sparsemax_error(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     The loss is -z_y + sum_{j in S} (z_j^2 - tau^2) / 2 + 1/2 (Martins and Astudillo 2016, eq. 16); with
     p = sparsemax(z), z_j - p_j = tau on the support S, so that z_j^2 - tau^2 = p_j (2 z_j - p_j).
     """
+    logits = widened(logits)
     p = sparsemax(logits)
     loss = (0.5 * (p * (2 * logits - p)).sum(1) + 0.5 - logits.gather(1, y[:, None])[:, 0]).mean()
     return loss, _minus_onehot(p, y)
@@ -46,7 +51,7 @@ def sparsemax_error(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 def squared_error(outputs: Tensor, y: Tensor) -> Tensor:
     """Return the mean over the batch of ||outputs - onehot(y)||^2 / 2."""
-    return 0.5 * (outputs - F.one_hot(y, outputs.shape[1])).square().sum(1).mean()
+    return 0.5 * (widened(outputs) - F.one_hot(y, outputs.shape[1])).square().sum(1).mean()
 
 
 def _minus_onehot(p: Tensor, y: Tensor) -> Tensor:

@@ -3,6 +3,9 @@
 On CPUs with AVX-512, oneDNN computes them with the widest instructions of whatever vendor, where torch's
 default (MKL) falls back to AVX2 on AMD: half the time on Zen 5. Elsewhere, and on CUDA, torch's own product
 is used. The choice depends on the machine alone, so that a seed gives the same bits run after run.
+
+Under autocast (``--precision bf16``) operands and results are bfloat16. What a loss, a gradient or a sum over
+a batch is made of is brought back to fp32 by :func:`widened`.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import register_flop_formula
 
-__all__ = ["product"]
+__all__ = ["product", "weight_gradient", "widened"]
 
 
 def product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -29,9 +32,21 @@ def product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
         b: (n, k), of any strides.
         bias: (n,), or None.
     """
+    if torch.is_autocast_enabled(a.device.type):
+        return F.linear(a, b, bias)  # autocast sees this one, and it runs by oneDNN on CPUs as it is
     if a.dtype is torch.float32 and a.is_cpu and _has_onednn():
         return torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")  # type: ignore[no-any-return]
     return F.linear(a, b, bias)
+
+
+def weight_gradient(delta: Tensor, x: Tensor) -> Tensor:
+    """Return delta' x (out, in), as precise as weights are, for delta (B, out) and the input x (B, in)."""
+    return widened(product(delta.t(), x.t()))
+
+
+def widened(tensor: Tensor) -> Tensor:
+    """Return a tensor in fp32 where autocast has narrowed it to bfloat16, else as it is."""
+    return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
 
 
 _ONEDNN: Final[bool] = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from learners.networks.product import product
+from learners.networks.product import product, widened
 
 __all__ = ["label_similarity", "similarity_error"]
 
@@ -34,10 +34,11 @@ def similarity_error(u: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         u: (B, d).
         target: (B, B), symmetric, ones on the diagonal.
     """
+    u = widened(u)
     centred = u - u.mean(1, keepdim=True)
     length = centred.norm(dim=1, keepdim=True).add_(_EPS)
     v = centred / length
-    difference = product(v, v).sub_(target)  # D
-    slope = product(difference, v.t()).mul_(4.0 / u.shape[0] ** 2)  # dL/dv; product(a, b') = a b
+    difference = widened(product(v, v)).sub_(target)  # D
+    slope = widened(product(difference, v.t())).mul_(4.0 / u.shape[0] ** 2)  # dL/dv; product(a, b') = a b
     slope = (slope - v * (slope * v).sum(1, keepdim=True)).div_(length)
     return difference.square_().mean(), slope - slope.mean(1, keepdim=True)
