@@ -67,7 +67,7 @@ class BlockFeedback(nn.Module):
                 loss, error = cross_entropy_error(self.head(features), batch.y)  # e (B, C)
                 self.head.set_gradient(error, features)
             for block, output, matrix in zip(self.blocks, outputs, self.feedback, strict=True):
-                self._set_gradient(block, output, (error @ matrix).view_as(output))
+                self._set_gradient(block, output, (error @ matrix).view_as(output).to(output.dtype))
         with phase("optimizer"):
             self.optimizer.step()
             for part in (*self.blocks, self.head):

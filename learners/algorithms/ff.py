@@ -325,9 +325,11 @@ class ForwardForward(Learner):
 
 def _squares(a: Tensor) -> Tensor:
     """Return the sum of squares of each row, (B,), in fp32 also where autocast has narrowed the rows."""
+    squares: Tensor
     if torch.is_autocast_enabled(a.device.type):  # it would narrow the sum, where one part in 256 is a lot
-        return torch.linalg.vector_norm(a, dim=1, dtype=torch.float32).square_()
-    squares: Tensor = torch.linalg.vecdot(a, a)
+        squares = torch.linalg.vector_norm(a, dim=1, dtype=torch.float32).square_()
+    else:
+        squares = torch.linalg.vecdot(a, a)
     return squares
 
 
