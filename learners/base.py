@@ -57,12 +57,16 @@ class Stage:
         step: learns from one batch.
         epochs: a fixed number of epochs, or None where the protocol decides.
         loss: what early stopping watches on validation batches, a scalar mean; None for the learner's own.
+        frozen: maps a batch's inputs to what ``step`` gets in their place, through layers that do not change
+            in this stage: the loop computes it once for all training images and keeps it. None: ``step``
+            gets the inputs. ``loss`` gets the inputs always.
     """
 
     name: str
     step: Callable[[Batch], Metrics]
     epochs: int | None = None
     loss: Callable[[Batch], Tensor] | None = None
+    frozen: Callable[[Tensor], Tensor] | None = None
 
 
 class Learner(nn.Module):

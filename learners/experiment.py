@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,8 @@ from learners.data.datasets import load
 from learners.data.download import Progress
 from learners.registry import LearnerEntry, build, entry
 from learners.training.flops import StageFlops, count_step_flops, total_flops
+from learners.training.free_memory import require_room
+from learners.training.frozen_outputs import CACHE_ADVICE
 from learners.training.host import HostSettings, find_device, prepare_host
 from learners.training.listener import Listener
 from learners.training.loop import train
@@ -109,7 +111,9 @@ class Prepared:
         """
         fullest = max(self.memory, key=lambda stage: stage.total)
         profiler.account(
-            memory=energyprof.MemoryByCause(**{cause: getattr(fullest, cause) for cause in _CAUSES}),
+            memory=energyprof.MemoryByCause(
+                **{cause: getattr(fullest, cause) for cause in _CAUSES}, cache=fullest.cache or None
+            ),
             includes=self._includes(),
         )
         outcome = train(self.learner, self.task, self.protocol, profiler, listener, self.plan)
@@ -158,7 +162,9 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
         [stage.epochs for stage in plan]
     )  # a budget that cannot be divided is said before anything runs
     batch = next(iter(task.one_pass(0)))
-    flops, memory = count_step_flops(learner, batch), measure_memory(learner, batch)
+    rows = task.samples("train")
+    flops, memory = count_step_flops(learner, batch, rows), measure_memory(learner, batch, rows)
+    _require_cache(task, memory, device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     return Prepared(
@@ -172,6 +178,17 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
         flops=flops,
         memory=memory,
     )
+
+
+def _require_cache(task: ImageTask, memory: Sequence[StageMemory], device: torch.device) -> None:
+    """Refuse to keep outputs of frozen layers where that would change the result or not fit."""
+    keeping = [stage for stage in memory if stage.cache]
+    if not keeping:
+        return
+    task.require_alike_passes()
+    fullest = max(keeping, key=lambda stage: stage.to_come)
+    what = f"stage '{fullest.stage}' with the frozen layers' outputs kept"
+    require_room(fullest.to_come, device, what, CACHE_ADVICE)
 
 
 def _settings(experiment: Experiment, chosen: LearnerEntry) -> dict[str, str]:

@@ -338,12 +338,16 @@ class CrossCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryByCause:
-    """Training memory by cause, in bytes; None where it could not be told."""
+    """Training memory by cause, in bytes; None where it could not be told.
+
+    ``cache`` is what was kept so as to be computed once, such as outputs of frozen layers; None: nothing was.
+    """
 
     parameters: int | None = None
     gradients: int | None = None
     optimizer_state: int | None = None
     activations: int | None = None
+    cache: int | None = None
     other: int | None = None
 
 

@@ -37,7 +37,7 @@ from learners.networks.convolution import ConvBlock, conv_blocks, conv_features
 from learners.networks.initialisation import torch_default
 from learners.networks.losses import cross_entropy_error, sparsemax, sparsemax_error, squared_error
 from learners.networks.optimizer import FusedOptimizer, UpdateConfig
-from learners.networks.product import product
+from learners.networks.product import product, weight_gradient, widened
 from learners.networks.stack import register
 
 __all__ = ["CascadedForward", "CascadedForwardConfig"]
@@ -59,6 +59,9 @@ class CascadedForwardConfig(UpdateConfig):
     )
     block_lr: float = setting(2.5e-4, "learning rate of dfa blocks", source="tuned on MNIST", low=0.0)
     block_weight_decay: float = setting(0.0, "weight decay of dfa blocks", low=0.0)
+    cache: bool = setting(
+        False, "compute what a predictor's frozen blocks make of all images once, and keep it (not with mse)"
+    )
 
 
 class CascadedForward(Learner):
@@ -78,6 +81,11 @@ class CascadedForward(Learner):
             raise UsageError(
                 f"cafo cannot train on flat data {blueprint.spec.shape}: its blocks convolve images; use "
                 "images or another algorithm"
+            )
+        if config.cache and config.predictor == "mse":
+            raise UsageError(
+                "cache=true keeps what is read at every pass, and predictor=mse takes one pass: leave out "
+                "--set cache=true"
             )
         self.config = config
         self.classes = blueprint.spec.classes
@@ -103,7 +111,11 @@ class CascadedForward(Learner):
         for index in range(len(self.blocks)):
             self.ready = index + 1
             name, loss = f"predictor{index + 1}", partial(self._loss, index)
-            yield Stage(name=name, step=partial(learn, index), epochs=epochs, loss=loss)
+            if self.config.cache:
+                step, frozen = partial(self._fit, index), partial(self._features, index)
+                yield Stage(name=name, step=step, loss=loss, frozen=frozen)
+            else:
+                yield Stage(name=name, step=partial(learn, index), epochs=epochs, loss=loss)
             self._solve(index)
             self._optimizer = self.predictors[index].grad = None
 
@@ -129,17 +141,22 @@ class CascadedForward(Learner):
             x = batch.x
             for block in self.blocks:
                 x = block.train()(x)
-        return {"loss": F.cross_entropy(x.new_zeros(1, self.classes), batch.y[:1])}
+        return {"loss": F.cross_entropy(batch.x.new_zeros(1, self.classes), batch.y[:1])}
 
     @torch.no_grad()
     def _learn(self, index: int, batch: Batch) -> Metrics:
-        """Update predictor ``index`` by its gradient (dV' = error' H)."""
+        """Update predictor ``index`` from a batch of images."""
         with self.phase("forward"):
             h = self._features(index, batch.x)
+        return self._fit(index, Batch(h, batch.y))
+
+    @torch.no_grad()
+    def _fit(self, index: int, batch: Batch) -> Metrics:
+        """Update predictor ``index`` by its gradient (dV' = error' H), ``batch.x`` being H_i (B, d_i)."""
         with self.phase("local-update"):
-            predictor = self.predictors[index]
+            h, predictor = batch.x, self.predictors[index]
             loss, error = self._error(product(h, predictor), batch.y)  # (B, C)
-            predictor.grad = product(error.t(), h.t())
+            predictor.grad = weight_gradient(error, h)
         with self.phase("optimizer"):
             self._optimizer_of(index).step()
         return {"loss": loss}
@@ -148,7 +165,7 @@ class CascadedForward(Learner):
     def _accumulate(self, index: int, batch: Batch) -> Metrics:
         """Add one batch to H'H and H'Y of predictor ``index``; the loss is that of the predictor as it is."""
         with self.phase("forward"):
-            h = self._features(index, batch.x)
+            h = widened(self._features(index, batch.x))  # what is solved for stays fp32
         with self.phase("local-update"):
             gram, cross = self._normal_equations or (
                 h.new_zeros(h.shape[1], h.shape[1]),
@@ -192,6 +209,7 @@ class CascadedForward(Learner):
 
     def _output(self, outputs: Tensor) -> Tensor:
         """Return P_i from H_i V_i."""
+        outputs = widened(outputs)
         if self._closed_form:
             return outputs
         return sparsemax(outputs) if self.config.predictor == "sparsemax" else torch.softmax(outputs, 1)

@@ -39,7 +39,7 @@ from learners.networks.dense import Dense, drop_gradients, relu_backward_
 from learners.networks.initialisation import kaiming_uniform, torch_default
 from learners.networks.losses import cross_entropy_error
 from learners.networks.optimizer import FusedOptimizer, UpdateConfig
-from learners.networks.product import product
+from learners.networks.product import product, weight_gradient, widened
 from learners.networks.similarity import label_similarity, similarity_error
 from learners.networks.stack import register
 
@@ -64,6 +64,9 @@ class MonoForwardConfig(UpdateConfig):
         source="they use .99",
         low=0.0,
         high=1.0,
+    )
+    cache: bool = setting(
+        False, "compute what the frozen layers make of all images once a stage, and keep it (sequential only)"
     )
 
 
@@ -92,14 +95,14 @@ class MonoForwardLayer(nn.Module):
 
     def goodness(self, a: Tensor) -> Tensor:
         """Return G_i (B, C) for a_i."""
-        return product(a, self.projection)
+        return widened(product(a, self.projection))
 
     def set_gradient(self, a: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Set the gradients of L_i from a_i (B, d_i), a_{i-1} (B, d_{i-1}) and labels (B,); return L_i."""
         loss, error = cross_entropy_error(self.goodness(a), y)  # e (B, C)
         if self.similarity is not None:
             error.mul_(1 - self.predsim)
-        self.projection.grad = product(error.t(), a.t())
+        self.projection.grad = weight_gradient(error, a)
         delta = product(error, self.projection.t())  # dL_i/da_i (B, d_i)
         if self.similarity is not None:
             loss = (1 - self.predsim) * loss + self._match(self.similarity, a, y, delta)
@@ -111,7 +114,7 @@ class MonoForwardLayer(nn.Module):
         target = label_similarity(y, self.projection.shape[0])
         loss, slope = similarity_error(product(a, similarity), target)
         slope.mul_(self.predsim)  # (B, d_i)
-        similarity.grad = product(slope.t(), a.t())
+        similarity.grad = weight_gradient(slope, a)
         delta.add_(product(slope, similarity.t()))
         return self.predsim * loss
 
@@ -142,7 +145,7 @@ class MonoForwardBlock(nn.Module):
 
     def goodness(self, a: Tensor) -> Tensor:
         """Return G_i (B, C) for a_i."""
-        return F.linear(a.flatten(1), self.projection)
+        return widened(F.linear(a.flatten(1), self.projection))
 
     def set_gradient(self, a: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Set the gradients of L_i from a_i of :meth:`activate`; return L_i."""
@@ -160,6 +163,8 @@ class MonoForward(Learner):
     def __init__(self, blueprint: Blueprint, config: MonoForwardConfig) -> None:
         super().__init__()
         blueprint.architecture.require("any", "mf")
+        if config.cache:
+            _require_frozen_layers(blueprint, config)
         self.config = config
         self.schedule = config.schedule
         self.layers = register(self, "layer", _layers(blueprint, config))
@@ -177,8 +182,12 @@ class MonoForward(Learner):
             return
         for index in range(len(self.layers)):
             self.ready = index + 1
+            cached = self.config.cache and index > 0
             yield Stage(
-                name=f"layer{index + 1}", step=partial(self._step_one, index), loss=partial(self._loss, index)
+                name=f"layer{index + 1}",
+                step=partial(self._step_top if cached else self._step_one, index),
+                loss=partial(self._loss, index),
+                frozen=partial(self._below, index) if cached else None,
             )
             self._optimizers.pop(index, None)  # its moments go; its weights are final
 
@@ -227,11 +236,21 @@ class MonoForward(Learner):
 
     def _step_one(self, index: int, batch: Batch) -> Metrics:
         """Update one layer; those below are frozen and only pass the batch on."""
-        a = self._inputs(batch.x)
-        with self.phase("frozen"), torch.no_grad():
-            for layer in self.layers[:index]:
-                a = layer(a)
-        return {"loss": self._learn(index, a, batch.y)[1]}
+        with self.phase("frozen"):
+            a = self._below(index, batch.x)
+        return self._step_top(index, Batch(a, batch.y))
+
+    def _step_top(self, index: int, batch: Batch) -> Metrics:
+        """Update one layer from its input, ``batch.x`` being a_{i-1}."""
+        return {"loss": self._learn(index, batch.x, batch.y)[1]}
+
+    @torch.no_grad()
+    def _below(self, index: int, x: Tensor) -> Tensor:
+        """Return the input of layer ``index``, through the layers below it."""
+        a = self._inputs(x)
+        for layer in self.layers[:index]:
+            a = layer(a)
+        return a
 
     def _advance(self, batch: Batch | None) -> Tensor:
         """Let every layer work on the batch it holds, the last layer first; return their mean loss."""
@@ -249,15 +268,21 @@ class MonoForward(Learner):
     @torch.no_grad()
     def _loss(self, index: int, batch: Batch) -> Tensor:
         """Return L_i on a batch, without learning."""
-        a = self._inputs(batch.x)
-        for layer in self.layers[: index + 1]:
-            a = layer(a)
-        return F.cross_entropy(self.layers[index].goodness(a), batch.y)
+        layer = self.layers[index]
+        return F.cross_entropy(layer.goodness(layer(self._below(index, batch.x))), batch.y)
 
     def _optimizer(self, index: int) -> FusedOptimizer:
         if index not in self._optimizers:
             self._optimizers[index] = self.config.make_optimizer(self.layers[index].parameters())
         return self._optimizers[index]
+
+
+def _require_frozen_layers(blueprint: Blueprint, config: MonoForwardConfig) -> None:
+    if config.schedule != "sequential" or len(blueprint.architecture.widths) < 2:
+        raise UsageError(
+            f"cache=true needs layers that are frozen while others train, seen schedule={config.schedule} on "
+            f"'{blueprint.architecture}': give --schedule sequential and 2 hidden layers or more"
+        )
 
 
 def _layers(blueprint: Blueprint, config: MonoForwardConfig) -> Iterator[MonoForwardLayer | MonoForwardBlock]:

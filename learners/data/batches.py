@@ -114,6 +114,10 @@ class TrainingBatches:
         """Return the number of batches in a pass."""
         return len(self._data) // self.batch_size
 
+    def over(self, data: ResidentData) -> TrainingBatches:
+        """Return batches of other rows, as many, in the same order, not augmented."""
+        return TrainingBatches(data, self.batch_size, self._seed)
+
     def one_pass(self, number: int) -> Iterator[Batch]:
         """Yield the batches of pass ``number``; the order is drawn when the first one is asked for."""
         count = len(self) * self.batch_size

@@ -10,7 +10,7 @@ import ctypes
 from functools import cache
 from typing import Final
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["keep_freed_memory", "return_freed_memory"]
 
 _M_TRIM_THRESHOLD: Final = -1  # glibc's malloc.h
 _M_MMAP_THRESHOLD: Final = -3
@@ -27,3 +27,12 @@ def keep_freed_memory() -> bool:
         return False
     mapped = mallopt(_M_MMAP_THRESHOLD, _NEVER_MAP_BYTES)
     return bool(mapped) and bool(mallopt(_M_TRIM_THRESHOLD, _NEVER_TRIM_BYTES))
+
+
+def return_freed_memory() -> bool:
+    """Give what was kept back to the system once, so that it shows as free; tell whether some was (glibc)."""
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(trim(0))

@@ -13,7 +13,8 @@ from typing import Any, Final
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from learners.base import Batch, Learner
+from learners.base import Batch, Learner, Stage
+from learners.training.frozen_outputs import frozen_passes, seen_by
 from learners.training.outcome import StageOutcome
 from learners.training.stage_plan import LONGEST_WARM_UP, untrained_copy
 
@@ -22,13 +23,14 @@ __all__ = ["StageFlops", "count_prediction_flops", "count_step_flops", "total_fl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFlops:
-    """FLOPs of one step of a stage."""
+    """FLOPs of a stage: of one step, and of what is done once before its first step."""
 
     stage: str
     step: int
+    once: int = 0
 
 
-def count_step_flops(learner: Learner, batch: Batch) -> tuple[StageFlops, ...]:
+def count_step_flops(learner: Learner, batch: Batch, rows: int = 0) -> tuple[StageFlops, ...]:
     """Count one step of each stage on a copy of the learner, which is left as it is.
 
     Steps are taken until two in a row count the same: a pipeline fills up first.
@@ -36,16 +38,17 @@ def count_step_flops(learner: Learner, batch: Batch) -> tuple[StageFlops, ...]:
     Args:
         learner: not trained yet.
         batch: one real batch.
+        rows: training images, for stages that keep what frozen layers make of all of them.
     """
     rehearsal = untrained_copy(learner)
     counts = []
     for stage in rehearsal.stages():
-        flops = -1
+        flops, seen = -1, seen_by(stage.frozen, batch)
         for _ in range(LONGEST_WARM_UP):
-            before, flops = flops, _count(stage.step, batch)
+            before, flops = flops, _count(stage.step, seen)
             if flops == before:
                 break
-        counts.append(StageFlops(stage=stage.name, step=flops))
+        counts.append(StageFlops(stage=stage.name, step=flops, once=_keeping(stage, batch, rows)))
     return tuple(counts)
 
 
@@ -56,9 +59,16 @@ def count_prediction_flops(learner: Learner, batch: Batch) -> int:
 
 
 def total_flops(counts: Sequence[StageFlops], stages: Sequence[StageOutcome]) -> float:
-    """Return the FLOPs of all training steps: of each stage, steps times those of one."""
-    steps: Mapping[str, int] = {stage.name: stage.steps for stage in stages}
-    return float(sum(count.step * steps.get(count.stage, 0) for count in counts))
+    """Return the FLOPs of training: of each stage that took a step, steps times those of one, and once."""
+    steps: Mapping[str, int] = {stage.name: stage.steps for stage in stages if stage.steps}
+    return float(sum(c.step * steps[c.stage] + c.once for c in counts if c.stage in steps))
+
+
+def _keeping(stage: Stage, batch: Batch, rows: int) -> int:
+    """Count what it takes to compute the frozen layers' outputs of all training images."""
+    if stage.frozen is None:
+        return 0
+    return _count(stage.frozen, batch.x) * frozen_passes(rows, len(batch.y))
 
 
 def _count(function: Callable[[Any], object], argument: object) -> int:

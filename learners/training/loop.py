@@ -1,21 +1,22 @@
 """The only training loop: epochs, stopping, evaluation and checkpoints of every learner.
 
 In the ledger each stage of a learner is a phase (``train`` where there is only one), with ``<stage>/data``
-and the learner's own phases below it; evaluations and copies of weights are the phases ``evaluate`` and
-``checkpoint``, outside of every stage. Inside a step nothing waits for the device.
+and the learner's own phases below it, and ``<stage>/cache`` where what frozen layers make of all images is
+computed and kept; evaluations and copies of weights are the phases ``evaluate`` and ``checkpoint``, outside
+of every stage. Inside a step nothing waits for the device.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
 from energyprof.errors import TrainingFailed
-from learners.base import Learner, PhaseMarker, Stage, silent_phase
+from learners.base import Batch, Learner, PhaseMarker, Stage, silent_phase
 from learners.training.checkpoint import BestWeights
 from learners.training.finiteness import CHECK_EVERY, FiniteWatch
 from learners.training.listener import Listener, SilentListener
@@ -99,10 +100,11 @@ class _Training:
         patience = Patience(self._protocol.patience if free else None, self._protocol.min_delta)
         best = BestWeights()
         restore = free and self._protocol.restore_best
+        one_pass = self._passes_of(stage)
         done = 0
         for epoch in range(epochs):
             with self._meter.epoch(epoch, stage=stage.name):
-                outcome = self._epoch(stage, epoch, epochs, patience)
+                outcome = self._epoch(stage, one_pass(self._passes), epoch, epochs, patience)
                 if outcome.best and restore:
                     with self._meter.phase("checkpoint"):
                         best.keep(self._learner)
@@ -121,10 +123,19 @@ class _Training:
             ended_by="patience" if patience.exhausted else "budget",
         )
 
-    def _epoch(self, stage: Stage, epoch: int, epochs: int, patience: Patience) -> EpochOutcome:
+    def _passes_of(self, stage: Stage) -> Callable[[int], Iterator[Batch]]:
+        """Return what makes the batches of a pass: of what frozen layers make of the data, if it is kept."""
+        if stage.frozen is None:
+            return self._task.one_pass
+        with self._meter.phase(f"{stage.name}/cache"):
+            return self._task.keep_outputs(stage.frozen)
+
+    def _epoch(
+        self, stage: Stage, batches: Iterator[Batch], epoch: int, epochs: int, patience: Patience
+    ) -> EpochOutcome:
         self._listener.epoch_began(stage.name, epoch)
         self._learner.on_epoch(epoch, epochs)
-        train_loss = self._learn(stage, epoch)
+        train_loss = self._learn(stage, batches, epoch)
         validation, better = None, False
         if (epoch + 1) % self._protocol.evaluate_every == 0 or epoch + 1 == epochs:
             validation = self._evaluate("validation", stage)
@@ -138,13 +149,13 @@ class _Training:
             stage=stage.name, index=epoch, train_loss=train_loss, validation=validation, best=better
         )
 
-    def _learn(self, stage: Stage, epoch: int) -> float:
+    def _learn(self, stage: Stage, batches: Iterator[Batch], epoch: int) -> float:
         """Do the steps of one epoch; return the mean loss, read from the device once."""
         totals: dict[str, Tensor] = {}  # sums over the steps, on the device
         watch: FiniteWatch | None = None
         samples, note = self._task.batch_size, self._listener.step_ended
-        batches = self._meter.steps(self._task.one_pass(self._passes), phase=stage.name, samples=samples)
-        for step, batch in enumerate(batches, 1):
+        steps = self._meter.steps(batches, phase=stage.name, samples=samples)
+        for step, batch in enumerate(steps, 1):
             for name, value in stage.step(batch).items():
                 if name in totals:
                     totals[name].add_(value.detach())

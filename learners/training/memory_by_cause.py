@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from learners.base import Batch, Learner
+from learners.training.frozen_outputs import frozen_bytes, seen_by
 from learners.training.stage_plan import LONGEST_WARM_UP, untrained_copy
 
 __all__ = ["LiveBytes", "StageMemory", "measure_memory"]
@@ -28,6 +29,7 @@ class StageMemory:
         gradients: kept from step to step.
         optimizer_state: moments and counters.
         activations: whatever a step makes and lets go of again: activations, errors, temporary results.
+        cache: what frozen layers made of all training images, kept for this stage.
         other: buffers, the batch, and what else the learner keeps between steps.
     """
 
@@ -37,14 +39,20 @@ class StageMemory:
     optimizer_state: int
     activations: int
     other: int
+    cache: int = 0
 
     @property
     def total(self) -> int:
         """Return all of it."""
-        return self.parameters + self.gradients + self.optimizer_state + self.activations + self.other
+        return self.parameters + self.other + self.to_come
+
+    @property
+    def to_come(self) -> int:
+        """Return what training will take beyond what was there before it."""
+        return self.gradients + self.optimizer_state + self.activations + self.cache
 
 
-def measure_memory(learner: Learner, batch: Batch) -> tuple[StageMemory, ...]:
+def measure_memory(learner: Learner, batch: Batch, rows: int = 0) -> tuple[StageMemory, ...]:
     """Measure a step of each stage on a copy of the learner, which is left as it is.
 
     Steps are taken until their peak no longer changes: the first makes gradients and optimizer state, and
@@ -53,18 +61,21 @@ def measure_memory(learner: Learner, batch: Batch) -> tuple[StageMemory, ...]:
     Args:
         learner: not trained yet.
         batch: one real batch.
+        rows: training images, for stages that keep what frozen layers make of all of them.
     """
     rehearsal = untrained_copy(learner)
     measured = []
     with LiveBytes(rehearsal) as live:
         for stage in rehearsal.stages():
+            seen = seen_by(stage.frozen, batch)
             for _ in range(LONGEST_WARM_UP):
                 before = live.peak_bytes
                 live.forget_peak()
-                stage.step(batch)
+                stage.step(seen)
                 if live.peak_bytes == before:
                     break
-            measured.append(_by_cause(stage.name, rehearsal, batch, live))
+            cache = 0 if stage.frozen is None else frozen_bytes(seen.x, rows)
+            measured.append(_by_cause(stage.name, rehearsal, seen, live, cache))
     return tuple(measured)
 
 
@@ -109,7 +120,7 @@ class LiveBytes(TorchDispatchMode):
         self.peak_bytes = self.gradient_bytes = 0
 
 
-def _by_cause(stage: str, learner: Learner, batch: Batch, live: LiveBytes) -> StageMemory:
+def _by_cause(stage: str, learner: Learner, batch: Batch, live: LiveBytes, cache: int) -> StageMemory:
     """Divide the peak of a step: what is alive after it too was kept, the rest was the step's own."""
     state = [tensor for module in learner.modules() for tensor in _optimizer_tensors(vars(module))]
     state_keys, gradient_keys = set(map(_key, state)), set(map(_key, _gradients(learner.parameters())))
@@ -122,7 +133,8 @@ def _by_cause(stage: str, learner: Learner, batch: Batch, live: LiveBytes) -> St
         gradients=live.gradient_bytes,
         optimizer_state=_bytes(state),
         activations=max(0, live.peak_bytes - live.gradient_bytes - moments - kept),
-        other=kept + _bytes(learner.buffers()) + _bytes(batch),
+        cache=cache,
+        other=kept + _bytes(learner.buffers()) + _bytes(t for t in batch if _key(t) not in alive),
     )
 
 

@@ -16,6 +16,7 @@ from learners.data.augmentation import CropAndFlip
 from learners.data.batches import InputScale, ResidentData, TrainingBatches
 from learners.data.dataset import Dataset
 from learners.data.split import split
+from learners.training.frozen_outputs import compute_frozen_outputs
 
 __all__ = ["Evaluation", "ImageTask", "Part", "Task"]
 
@@ -51,6 +52,10 @@ class Task(Protocol):
 
     def one_pass(self, number: int) -> Iterator[Batch]:
         """Yield the batches of pass ``number``."""
+        ...
+
+    def keep_outputs(self, frozen: Callable[[Tensor], Tensor]) -> Callable[[int], Iterator[Batch]]:
+        """Compute what frozen layers make of all training inputs; return :meth:`one_pass` over that."""
         ...
 
     def evaluate(
@@ -124,6 +129,30 @@ class ImageTask:
     def one_pass(self, number: int) -> Iterator[Batch]:
         """Yield the batches of pass ``number``; they depend on it and on the seed alone."""
         return self._batches.one_pass(number)
+
+    def keep_outputs(self, frozen: Callable[[Tensor], Tensor]) -> Callable[[int], Iterator[Batch]]:
+        """Compute what frozen layers make of all training images; return :meth:`one_pass` over that.
+
+        It is kept for as long as what is returned.
+
+        Raises:
+            UsageError: images are augmented, so that no two passes are alike, or it would not fit in memory.
+        """
+        self.require_alike_passes()
+        kept = compute_frozen_outputs(self._parts["train"], frozen, self.batch_size)
+        return self._batches.over(kept).one_pass
+
+    def require_alike_passes(self) -> None:
+        """Refuse to keep outputs of frozen layers where inputs differ from pass to pass.
+
+        Raises:
+            UsageError: images are augmented.
+        """
+        if self.augmented:
+            raise UsageError(
+                "training images are cropped and flipped anew at every pass, so that what frozen layers make "
+                "of them cannot be kept: leave out --set cache=true"
+            )
 
     @torch.no_grad()
     def evaluate(

@@ -12,6 +12,7 @@ from energyprof.report.view import RunView
 __all__ = ["causes_of", "section"]
 
 _SPOKEN = {"optimizer_state": "optimizer state", "other": "the rest"}
+_OPTIONAL = ("cache",)  # a cause that most training does not have
 
 
 def section(view: RunView) -> Section:
@@ -22,7 +23,9 @@ def section(view: RunView) -> Section:
         causes=causes,
         total=sum(size for _, size in causes),
         unknown=[
-            _spoken(f.name) for f in fields(view.report.memory) if getattr(view.report.memory, f.name) is None
+            _spoken(f.name)
+            for f in fields(view.report.memory)
+            if getattr(view.report.memory, f.name) is None and f.name not in _OPTIONAL
         ],
         totals=view.report.totals,
         environment=view.report.environment,
