@@ -103,7 +103,7 @@ class Backpropagation(Learner):
         a = x.flatten(1)
         for layer in self.layers[:-1]:
             a = layer(a).relu_()
-        return self.layers[-1](a)  # type: ignore[no-any-return]
+        return widened(self.layers[-1](a))
 
 
 class ConvBackpropagation(Learner):

@@ -21,6 +21,7 @@ from learners.networks.dense import Dense, drop_gradients
 from learners.networks.initialisation import torch_default
 from learners.networks.losses import cross_entropy_error
 from learners.networks.optimizer import UpdateConfig
+from learners.networks.product import widened
 
 __all__ = ["BlockFeedback"]
 
@@ -79,7 +80,7 @@ class BlockFeedback(nn.Module):
         """Return the head's logits (B, C)."""
         for block in self.blocks:
             x = block.eval()(x)
-        return self.head(x.flatten(1))  # type: ignore[no-any-return]
+        return widened(self.head(x.flatten(1)))
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the head's cross-entropy on a batch, without learning."""

@@ -24,7 +24,7 @@ from learners.networks.dense import Dense, relu_backward_
 from learners.networks.initialisation import torch_default
 from learners.networks.losses import cross_entropy_error
 from learners.networks.optimizer import UpdateConfig
-from learners.networks.product import product
+from learners.networks.product import product, widened
 from learners.networks.stack import register
 
 __all__ = ["FeedbackAlignment", "FeedbackAlignmentConfig"]
@@ -87,4 +87,4 @@ class FeedbackAlignment(Learner):
         a = x.flatten(1)
         for layer in self.layers[:-1]:
             a = layer(a).relu_()
-        return self.layers[-1](a)  # type: ignore[no-any-return]
+        return widened(self.layers[-1](a))

@@ -228,7 +228,7 @@ class ForwardForward(Learner):
         """Return each label's goodness (C passes), or the head's logits (one pass), (B, C)."""
         x = x.flatten(1)
         if self.head is not None and self.config.inference == "one-pass":
-            return self.head(self._features(x))  # type: ignore[no-any-return]
+            return widened(self.head(self._features(x)))
         labels = torch.arange(self.classes, device=x.device)[:, None].expand(-1, x.shape[0])
         return torch.stack([self._goodness(_with_label(x, y, self.classes)) for y in labels], 1)
 

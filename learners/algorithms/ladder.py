@@ -25,7 +25,7 @@ from learners.networks.dense import Dense, relu_backward_
 from learners.networks.initialisation import kaiming_uniform
 from learners.networks.losses import cross_entropy_error
 from learners.networks.optimizer import UpdateConfig
-from learners.networks.product import product, weight_gradient
+from learners.networks.product import product, weight_gradient, widened
 from learners.networks.stack import register
 
 __all__ = ["DeepSupervision", "DeepSupervisionConfig", "MonoForwardJoint", "MonoForwardJointConfig"]
@@ -107,7 +107,7 @@ class _Supervised(Learner):
         a = x.flatten(1)
         for layer in self.layers:
             a = layer(a).relu_()
-        return product(a, self.projections[-1]) if self.head is None else self.head(a)
+        return widened(product(a, self.projections[-1]) if self.head is None else self.head(a))
 
 
 class DeepSupervision(_Supervised):
