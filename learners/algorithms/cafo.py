@@ -36,6 +36,7 @@ from learners.networks.blueprint import Blueprint
 from learners.networks.convolution import ConvBlock, conv_blocks, conv_features
 from learners.networks.initialisation import torch_default
 from learners.networks.losses import cross_entropy_error, sparsemax, sparsemax_error, squared_error
+from learners.networks.normal_equations import NormalEquations
 from learners.networks.optimizer import FusedOptimizer, UpdateConfig
 from learners.networks.product import product, weight_gradient, widened
 from learners.networks.stack import register
@@ -98,7 +99,7 @@ class CascadedForward(Learner):
         self._closed_form = config.predictor == "mse"
         self._optimizer: FusedOptimizer | None = None  # of what is in training
         self.teacher = self._make_teacher(blueprint)
-        self._normal_equations: tuple[Tensor, Tensor] | None = None  # H'H (d, d), H'Y (d, C), in the making
+        self._normal_equations: NormalEquations | None = None  # of the predictor in the making
 
     def stages(self) -> Iterator[Stage]:
         """Yield the blocks' training if any, the pass for the statistics, then one stage a predictor."""
@@ -167,13 +168,9 @@ class CascadedForward(Learner):
         with self.phase("forward"):
             h = widened(self._features(index, batch.x))  # what is solved for stays fp32
         with self.phase("local-update"):
-            gram, cross = self._normal_equations or (
-                h.new_zeros(h.shape[1], h.shape[1]),
-                h.new_zeros(h.shape[1], self.classes),
-            )
-            gram.addmm_(h.t(), h)
-            cross.addmm_(h.t(), F.one_hot(batch.y, self.classes).to(h.dtype))
-            self._normal_equations = (gram, cross)
+            if self._normal_equations is None:
+                self._normal_equations = NormalEquations(h.shape[1], self.classes, h.device)
+            self._normal_equations.add(h, batch.y)
         return {"loss": squared_error(product(h, self.predictors[index]), batch.y)}
 
     @torch.no_grad()
@@ -181,15 +178,13 @@ class CascadedForward(Learner):
         """Set V = (H'H + lambda I)^-1 H'Y by Cholesky factors."""
         if self._normal_equations is None:
             return
-        gram, cross = self._normal_equations
-        gram.diagonal().add_(self.config.ridge)
-        factor, info = torch.linalg.cholesky_ex(gram)
-        if int(info):
+        solution = self._normal_equations.solve(self.config.ridge)
+        if solution is None:
             raise TrainingFailed(
                 f"the closed form of predictor {index + 1} has no solution: H'H + {self.config.ridge:g} I is "
                 "not positive definite; raise --set ridge=... or look for NaN in the data"
             )
-        self.predictors[index].copy_(torch.cholesky_solve(cross, factor).t())
+        self.predictors[index].copy_(solution)
         self._normal_equations = None
 
     @torch.no_grad()

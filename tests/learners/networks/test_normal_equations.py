@@ -1,0 +1,39 @@
+"""Normal equations, gathered in batches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from learners.networks.normal_equations import NormalEquations
+
+
+@pytest.mark.parametrize("features", [7, 600, 1024])  # less than a panel, a panel and a rest, two panels
+def test_batches_give_the_solution_of_all_rows_at_once(features: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    h = torch.randn(300, features, generator=generator, dtype=torch.float32)
+    y = torch.randint(0, 3, (300,), generator=generator)
+    equations = NormalEquations(features, 3, h.device)
+    for rows in torch.arange(300).split(128):  # the last batch is smaller
+        equations.add(h[rows], y[rows])
+    solution = equations.solve(2.0)
+    assert solution is not None
+    exact = h.double()
+    wanted = torch.linalg.solve(
+        exact.t() @ exact + 2.0 * torch.eye(features, dtype=torch.float64),
+        exact.t() @ F.one_hot(y, 3).double(),
+    )
+    torch.testing.assert_close(solution.t().double(), wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_equations_without_a_solution_say_so() -> None:
+    equations = NormalEquations(4, 2, torch.device("cpu"))
+    equations.add(torch.ones(3, 4), torch.tensor([0, 1, 0]))
+    assert equations.solve(-10.0) is None
+
+
+def test_no_value_that_is_not_finite_passes_as_a_solution() -> None:
+    equations = NormalEquations(4, 2, torch.device("cpu"))
+    equations.add(torch.full((3, 4), torch.nan), torch.tensor([0, 1, 0]))
+    assert equations.solve(1.0) is None
