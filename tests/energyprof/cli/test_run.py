@@ -54,6 +54,7 @@ def test_mono_forward_on_digits_ends_with_a_table_and_a_page(
         ("--algo", "bp", "--twin", "mf"),
         ("--algo", "ff", "--arch", "mlp:32,32"),
         ("--algo", "mf", "--schedule", "sequential"),
+        ("--algo", "cafo", "--arch", "conv:4,8", "--set", "cache=true"),
         ("--algo", "cafo", "--arch", "conv:4,8", "--set", "predictor=mse"),
         ("--algo", "mf", "--patience", "1"),
     ],
@@ -110,6 +111,7 @@ def test_the_carbon_of_a_named_country_and_of_none(
         (("--algo", "cafo", "--arch", "mlp:10"), "cafo cannot train 'mlp:10'"),
         (("--algo", "mf", "--twin", "bp"), "--twin bp goes with --algo bp"),
         (("--algo", "mf", "--idle", "-1"), "idle_s is -1"),
+        (("--algo", "mf", "--set", "cache=true"), "cache=true needs layers that are frozen"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line_and_exit_2(
