@@ -59,11 +59,24 @@ class Result:
 FIVE: dict[str, Any] = {"epochs": 5, "arch": "mlp:1000,1000"}
 OWN: dict[str, Any] = {"patience": 20}
 SEQUENTIAL: dict[str, Any] = {**OWN, "schedule": "sequential", "arch": "mlp:1000,1000"}
+MATCHED: dict[str, Any] = {
+    "passes": 28,
+    "schedule": "sequential",
+    "arch": "mlp:1000,1000",
+}  # as many as bp took
+WIDE: dict[str, Any] = {"epochs": 100, "batch_size": 100, "arch": "mlp:2000,2000,2000,2000"}
 CNN: dict[str, Any] = {"arch": "conv:32,128,512"}
 HUNDRED: dict[str, Any] = {"epochs": 100, "batch_size": 100}
 MF_ADAM = {"optimizer": "adam"}
 KEPT = {"cache": "true"}  # outputs of frozen layers: the same training, sooner
 FF_HEAD = {"inference": "one-pass", "peer": "0.03", "init": "fan-out"}
+FF_WIDE = {"head_lr": "3.6e-3", "head_weight_decay": "2.2e-3", "lr": "7.634e-4", "weight_decay": "3.1e-4"}
+FF_WIDE_FASHION = {
+    "head_lr": "6.0e-3",
+    "head_weight_decay": "9.7e-3",
+    "lr": "1.05e-3",
+    "weight_decay": "6.8e-4",
+}
 FF_ADAMW = {"head_lr": "6.707e-3", "head_weight_decay": "8.3e-3"}
 # The reference port averages its loss over both halves, ours adds them: half the rate, twice the decay.
 FF_SGD = {"optimizer": "sgd", "lr": "5e-4", "weight_decay": "6e-4", "peer": "0.06"}
@@ -87,13 +100,26 @@ ARMS = (
     Arm("short", "mnist", "cafo mse", 98.0, {"epochs": 1}, {"predictor": "mse"}),
     Arm("full", "mnist", "bp 2x1000", 98.2, OWN, _tuned("1.976e-4", "7.5e-6")),
     Arm("full", "mnist", "mf sequential", 98.4, SEQUENTIAL, KEPT | MF_ADAM | _tuned("4.657e-4", "2.8e-5")),
+    Arm(
+        "full",
+        "mnist",
+        "mf sequential, matched",
+        98.0,
+        MATCHED,
+        KEPT | MF_ADAM | _tuned("4.657e-4", "2.8e-5"),
+    ),
     Arm("full", "mnist", "ff 3x1000", 98.3, HUNDRED, FF_HEAD | _tuned("1.332e-3", "6.0e-4") | FF_ADAMW),
     Arm("full", "mnist", "ff 3x1000, reference recipe", 98.55, HUNDRED, FF_HEAD | FF_SGD),
+    Arm("full", "mnist", "ff 4x2000", 98.2, WIDE, FF_HEAD | FF_WIDE),
     Arm("full", "mnist", "bp cnn", 99.2, OWN | CNN, _tuned("2.079e-4", "2.6e-6")),
     Arm("full", "mnist", "cafo random, ce", 98.9, OWN, KEPT | _tuned("3.65e-4", "2.9e-6")),
     Arm("full", "mnist", "cafo dfa, ce", 98.9, OWN, KEPT | DFA | _tuned("3.465e-4", "3.5e-5")),
     Arm("full", "fashion-mnist", "bp 2x1000", 89.4, OWN, _tuned("2.132e-4", "2.7e-5")),
     Arm("full", "fashion-mnist", "mf sequential", 89.4, SEQUENTIAL, KEPT | MF_ADAM | _tuned("3.873e-4")),
+    Arm(
+        "full", "fashion-mnist", "mf sequential, matched", 88.9, MATCHED, KEPT | MF_ADAM | _tuned("3.873e-4")
+    ),
+    Arm("full", "fashion-mnist", "ff 4x2000", 88.9, WIDE, FF_HEAD | FF_WIDE_FASHION),
     Arm("full", "fashion-mnist", "bp cnn", 91.5, OWN | CNN, _tuned("3.114e-4", "2.4e-6")),
     Arm("full", "fashion-mnist", "cafo random, ce", 91.1, OWN, KEPT | _tuned("2.175e-4", "1.1e-6")),
     Arm("full", "fashion-mnist", "cafo dfa, ce", 91.7, OWN, KEPT | DFA | _tuned("3.465e-4", "3.5e-5")),
