@@ -102,7 +102,8 @@ page.format = (() => {
     }
     return `${Math.round(value)} B`;
   };
-  const count = value => Number.isFinite(value) ? Math.round(value).toLocaleString("en-GB") : "–";
+  const grouped = new Intl.NumberFormat("en-GB", {maximumFractionDigits: 0});
+  const count = value => Number.isFinite(value) ? grouped.format(Math.round(value)) : "–";
   const inUnit = (value, unit) => {
     if (value === undefined || value === null || !Number.isFinite(value)) return "–";
     if (unit === "%") return `${(100 * value).toFixed(1)} %`;

@@ -15,7 +15,7 @@ page.timeline = (async () => {
     return `${(100 * value).toFixed(Math.max(0, -Math.floor(Math.log10(step) + 1e-9)))} %`;
   };
 
-  let colours = {};
+  const colours = {};
   const readColours = () => {
     const style = getComputedStyle(document.documentElement);
     for (const name of [...HUES, "--text", "--muted", "--grid", "--mark", "--surface", "--rule"]) {
@@ -86,6 +86,9 @@ page.timeline = (async () => {
 
   const strokeOf = index => colours[HUES[index % HUES.length]];
   const soft = (colour, alpha) => /^#[0-9a-f]{6}$/i.test(colour) ? colour + Math.round(alpha * 255).toString(16).padStart(2, "0") : colour;
+  const {drawBands, drawEpochs, drawStrip} = page.phases({
+    knots, source, view, place, colours, strokeOf, soft, strip, margins: {left: AXIS_WIDTH, right: RIGHT},
+  });
   const limits = {
     power: (low, high) => [0, high * 1.08 || 1],
     memory: (low, high) => [0, high * 1.1 || 1],
@@ -151,7 +154,7 @@ page.timeline = (async () => {
       cursor: {y: false, drag: {x: true, y: false, setScale: false, dist: 4}, sync: {key: "energyprof-timeline", setSeries: false}, focus: {prox: -1}, points: {size: 6}},
       hooks: {drawClear: [drawBands], drawAxes: [drawEpochs], setSelect: [selected], setCursor: [moved]},
     }, [panel.t, ...panel.columns], box);
-    Object.assign(chart, {panel, values, box, isLast});
+    Object.assign(chart, {panel, values, box, isLast, drawnAxis: "time"});
     return chart;
   }
   function seriesAt(panel, k) {
@@ -188,30 +191,45 @@ page.timeline = (async () => {
   const isWhole = () => Math.abs(view.from - whole.from) + Math.abs(view.to - whole.to) < 1e-6 * (whole.to - whole.from);
   const reset = () => zoom(whole.from, whole.to);
 
-  // The view stands in the address, so that a link shows it and the back button returns.
+  // The view stands in the address, so that a link shows it and the back button returns. It is drawn before
+  // it is written there: the browser tells of a new address only frames later.
+  let written = null;
   function remember() {
-    const wanted = isWhole() && view.axis === "time" ? "timeline" : `view=${view.axis}:${Number(view.from.toPrecision(9))}:${Number(view.to.toPrecision(9))}`;
-    if (location.hash.slice(1) === wanted) apply(); else location.hash = wanted;
+    written = isWhole() && view.axis === "time" ? "timeline" : `view=${view.axis}:${Number(view.from.toPrecision(9))}:${Number(view.to.toPrecision(9))}`;
+    apply();
+    location.hash = written;
   }
   function recall() {
     const found = /^view=(\w+):([-+.\de]+):([-+.\de]+)$/.exec(location.hash.slice(1));
     const known = found && axes[found[1]] && Number(found[3]) > Number(found[2]);
+    written = null;
     view.axis = known ? found[1] : "time";
     view.from = known ? Math.max(recorded.from, Number(found[2])) : whole.from;
     view.to = known ? Math.min(recorded.to, Number(found[3])) : whole.to;
     apply();
     return Boolean(known);
   }
-  let drawnAxis = "time";
+  // Charts that can be seen are drawn at once, the others after the next frame.
+  const inSight = ({box}) => {
+    const {top, bottom} = box.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  };
+  let waiting = [], settled = Promise.resolve();
+  function draw(chart, min, max) {
+    if (chart.drawnAxis !== view.axis) chart.setData([axes[view.axis].of(chart.panel.t), ...chart.panel.columns], false);
+    chart.drawnAxis = view.axis;
+    chart.setScale("x", {min, max: max > min ? max : min + 1});
+  }
   function apply() {
-    const axis = axes[view.axis];
     for (const button of axisButtons) button.setAttribute("aria-pressed", String(button.dataset.axis === view.axis));
     const min = place(view.axis, view.from), max = place(view.axis, view.to);
-    for (const chart of charts) {
-      if (drawnAxis !== view.axis) chart.setData([axis.of(chart.panel.t), ...chart.panel.columns], false);
-      chart.setScale("x", {min, max: max > min ? max : min + 1});
-    }
-    drawnAxis = view.axis;
+    const first = charts.filter(inSight);
+    waiting = charts.filter(chart => !first.includes(chart));
+    for (const chart of first) draw(chart, min, max);
+    settled = new Promise(done => requestAnimationFrame(() => setTimeout(() => {
+      for (const chart of waiting.splice(0)) draw(chart, place(view.axis, view.from), place(view.axis, view.to));
+      done();
+    })));
     drawStrip();
     const rounded = x => String(Number(x.toPrecision(6)));
     fromInput.value = rounded(min);
@@ -257,90 +275,6 @@ page.timeline = (async () => {
     cursorLine.textContent = parts.join(" · ");
   }
 
-  // Phases: a strip above the charts, and a light tint behind what is not training.
-  let seen = {from: NaN, to: NaN, bands: []};
-  const visible = () => {
-    if (seen.from === view.from && seen.to === view.to) return seen.bands;
-    const {t, phase, end} = knots.bands, bands = [];
-    const first = Math.max(0, page.progress.after(t, view.from) - 1);
-    for (let k = first; k < t.length && t[k] < view.to; k++) {
-      bands.push([t[k], k + 1 < t.length ? t[k + 1] : end, phase[k]]);
-    }
-    seen = {from: view.from, to: view.to, bands};
-    return bands;
-  };
-  const widths = new Map();
-  const widthOf = (ctx, text) => {
-    if (!widths.has(text)) widths.set(text, ctx.measureText(text).width);
-    return widths.get(text);
-  };
-  const quiet = name => name === "unattributed";
-  const tops = knots.bands ? [...new Set(Array.from(knots.bands.phase, k => knots.bands.names[k].split("/")[0]))].filter(name => !quiet(name)) : [];
-  function drawBands(u) {
-    if (!knots.bands || view.axis !== "time") return;
-    const {ctx} = u;
-    ctx.save();
-    for (const [from, to, phase] of visible()) {
-      const name = knots.bands.names[phase];
-      if (name.split("/")[0] === "train" || quiet(name)) continue;
-      const left = u.valToPos(from, "x", true), right = u.valToPos(to, "x", true);
-      if (right - left < 3) continue;
-      ctx.fillStyle = soft(colours["--mark"], 0.1);
-      ctx.fillRect(left, u.bbox.top, right - left, u.bbox.height);
-    }
-    ctx.restore();
-  }
-  function drawEpochs(u) {
-    const {ctx, bbox} = u;
-    ctx.save();
-    ctx.strokeStyle = colours["--mark"];
-    ctx.lineWidth = 1;
-    ctx.setLineDash([2, 4]);
-    let before = -Infinity;
-    for (const [t] of source.epochs || []) {
-      if (t < view.from || t > view.to) continue;
-      const x = Math.round(u.valToPos(place(view.axis, t), "x", true)) + 0.5;
-      if (x - before < 8) continue;
-      before = x;
-      ctx.beginPath();
-      ctx.moveTo(x, bbox.top);
-      ctx.lineTo(x, bbox.top + bbox.height);
-      ctx.stroke();
-    }
-    ctx.restore();
-  }
-  function drawStrip() {
-    if (!knots.bands) return;
-    const ratio = devicePixelRatio || 1, width = stripBox.clientWidth, height = 34;
-    strip.width = width * ratio;
-    strip.height = height * ratio;
-    const ctx = strip.getContext("2d");
-    ctx.scale(ratio, ratio);
-    ctx.font = "12px system-ui, sans-serif";
-    ctx.textBaseline = "middle";
-    const left = AXIS_WIDTH, inner = width - AXIS_WIDTH - RIGHT;
-    const min = place(view.axis, view.from), max = place(view.axis, view.to);
-    const x = t => left + inner * (place(view.axis, Math.min(Math.max(t, view.from), view.to)) - min) / (max - min || 1);
-    ctx.fillStyle = colours["--muted"];
-    ctx.textAlign = "right";
-    ctx.fillText("phase", left - 9, 9);
-    ctx.textAlign = "left";
-    let labelled = -Infinity;
-    for (const [from, to, phase] of visible()) {
-      const name = knots.bands.names[phase], a = x(from), b = x(to);
-      if (b <= a) continue;
-      ctx.fillStyle = quiet(name) ? colours["--grid"] : soft(strokeOf(tops.indexOf(name.split("/")[0])), name.includes("/") ? 0.75 : 1);
-      ctx.fillRect(a, 2, Math.max(b - a - (b - a > 3 ? 1 : 0), 0.5), 12);
-      const text = quiet(name) ? "in no phase" : name.split("/").pop(), wide = widthOf(ctx, text);
-      if (b - a > wide + 4 || (b - a > 12 && a > labelled && name.split("/")[0] !== "train")) {
-        if (a + 1 < labelled || a + wide > width) continue;
-        ctx.fillStyle = colours["--muted"];
-        ctx.fillText(text, a + 1, 25);
-        labelled = a + wide + 8;
-      }
-    }
-  }
-
   // Keys.
   const moveCursor = pixels => {
     const u = charts[0];
@@ -381,7 +315,7 @@ page.timeline = (async () => {
     document.getElementById("timeline").scrollIntoView();
     stack.focus({preventScroll: true});
   });
-  addEventListener("hashchange", recall);
+  addEventListener("hashchange", () => { if (location.hash.slice(1) !== written) recall(); });
   addEventListener("themechange", () => {
     readColours();
     for (const chart of charts) chart.redraw(false);
@@ -395,5 +329,5 @@ page.timeline = (async () => {
   fit();
   new ResizeObserver(() => fit()).observe(host);
   if (recall()) document.getElementById("timeline").scrollIntoView();
-  return {view, whole, charts, zoom, reset, knots};
+  return {view, whole, charts, zoom, reset, knots, settled: () => settled};
 })();

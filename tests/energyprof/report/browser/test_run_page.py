@@ -17,7 +17,10 @@ pytestmark = pytest.mark.browser
 Runs = dict[str, tuple[Report, Trace]]
 Open = Callable[..., Any]
 VIEW = "page.timeline.then(t => [t.view.axis, t.view.from, t.view.to])"
-SPANS = "page.timeline.then(t => t.charts.map(c => [c.scales.x.min, c.scales.x.max]))"
+SPANS = (
+    "page.timeline.then(t => t.settled().then(() => t))"
+    ".then(t => t.charts.map(c => [c.scales.x.min, c.scales.x.max]))"
+)
 
 
 def select(page: Any, panel: str, start: float, end: float) -> None:
