@@ -16,6 +16,7 @@ from learners.configuration import LearnerConfig, configure, describe
 from learners.data.datasets import load
 from learners.data.download import Progress
 from learners.registry import LearnerEntry, build, entry
+from learners.training.execution import Execution
 from learners.training.flops import StageFlops, count_step_flops, total_flops
 from learners.training.free_memory import require_room
 from learners.training.frozen_outputs import CACHE_ADVICE
@@ -24,6 +25,7 @@ from learners.training.listener import Listener
 from learners.training.loop import train
 from learners.training.memory_by_cause import StageMemory, measure_memory
 from learners.training.outcome import Outcome
+from learners.training.precision import find_precision
 from learners.training.protocol import Protocol
 from learners.training.stage_plan import StagePlan, plan_stages
 from learners.training.task import ImageTask
@@ -51,6 +53,7 @@ class Experiment:
         seed: of weights, order of batches and augmentation.
         data_seed: of the split into training and validation images.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        precision: of products: ``fp32``, ``tf32`` (on NVIDIA GPUs since Ampere) or ``bf16``.
         threads: of one parallel operation on the CPU.
         data_dir: a folder that may hold the data.
         settings: the learner's settings as ``key=value`` texts.
@@ -69,6 +72,7 @@ class Experiment:
     seed: int = 0
     data_seed: int = 0
     device: str = "auto"
+    precision: str = "fp32"
     threads: int | None = None
     data_dir: Path | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -88,6 +92,7 @@ class Prepared:
     Attributes:
         plan: the stages to come.
         device: where it trains.
+        execution: how: in which precision.
         facts: fields of ``workload`` and ``environment`` in the report.
         flops: of one step of each stage, counted on a copy.
         memory: of each stage, measured on a copy.
@@ -99,6 +104,7 @@ class Prepared:
     protocol: Protocol
     plan: tuple[StagePlan, ...]
     device: torch.device
+    execution: Execution
     facts: Mapping[str, Any]
     flops: tuple[StageFlops, ...]
     memory: tuple[StageMemory, ...]
@@ -116,7 +122,7 @@ class Prepared:
             ),
             includes=self._includes(),
         )
-        outcome = train(self.learner, self.task, self.protocol, profiler, listener, self.plan)
+        outcome = train(self.learner, self.task, self.protocol, profiler, listener, self.plan, self.execution)
         on_gpu = self.device.type == "cuda"
         peak = torch.cuda.max_memory_allocated(self.device) if on_gpu else None
         profiler.account(flops=total_flops(self.flops, outcome.stages), peak_device_memory_bytes=peak)
@@ -137,13 +143,14 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
     Raises:
         UnknownName: no such learner, data set or setting.
         UsageError: settings, architecture, batch size or budget that cannot be meant.
-        DeviceError: the device is not there.
+        DeviceError: the device is not there, or does not compute in that precision.
         DataError: the data cannot be had.
     """
     chosen = entry(experiment.algo)
     config = configure(chosen.config, _settings(experiment, chosen))
     protocol = _protocol(experiment, chosen)
     device = find_device(experiment.device)
+    execution = Execution(device=device, precision=find_precision(experiment.precision, device))
     host = prepare_host(experiment.threads, experiment.seed)
     dataset = load(experiment.dataset, experiment.data_dir, progress)
     learner = build(
@@ -163,7 +170,8 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
     )  # a budget that cannot be divided is said before anything runs
     batch = next(iter(task.one_pass(0)))
     rows = task.samples("train")
-    flops, memory = count_step_flops(learner, batch, rows), measure_memory(learner, batch, rows)
+    with execution.computing():
+        flops, memory = count_step_flops(learner, batch, rows), measure_memory(learner, batch, rows)
     _require_cache(task, memory, device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -172,9 +180,10 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
         learner=learner,
         task=task,
         protocol=protocol,
-        facts=_facts(experiment, learner, task, protocol, config, dataset.sha256, host, device),
+        facts=_facts(experiment, learner, task, protocol, config, dataset.sha256, host, execution),
         plan=plan,
         device=device,
+        execution=execution,
         flops=flops,
         memory=memory,
     )
@@ -221,7 +230,7 @@ def _facts(
     config: LearnerConfig,
     dataset_sha256: str,
     host: HostSettings,
-    device: torch.device,
+    execution: Execution,
 ) -> dict[str, Any]:
     return {
         "algo": experiment.algo,
@@ -232,10 +241,11 @@ def _facts(
         "twin_of": experiment.twin,
         "parameters": learner.parameter_count(),
         "batch_size": task.batch_size,
-        "precision": "fp32",
+        "precision": str(execution.precision),
         "protocol": {**protocol.as_dict(), "data_seed": experiment.data_seed, "augmented": task.augmented},
         "config": asdict(config),
-        "device": str(device),
+        "device": str(execution.device),
         "threads": host.threads,
         "flush_denormal": host.flush_denormal,
+        "keeps_freed_memory": host.keeps_freed_memory,
     }

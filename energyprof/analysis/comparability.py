@@ -34,7 +34,10 @@ class Strictness(StrEnum):
     WARN = "warn"
 
 
-_WARNING: Final = ("driver", "host", "clock_policy", "threads", "flush_denormal", "carbon_intensity")
+_WARNING: Final = (
+    *("driver", "host", "clock_policy", "threads", "flush_denormal", "keeps_freed_memory"),
+    "carbon_intensity",
+)
 _LEARNER: Final = ("algo", "arch", "schedule", "batch_size", "precision")
 _ADAPTIVE: Final = ("patience", "target", "target_accuracy")
 
@@ -155,6 +158,7 @@ def _soft(report: Report) -> dict[str, Any]:
         "host": environment.hostname_hash,
         "threads": environment.threads,
         "flush_denormal": environment.flush_denormal,
+        "keeps_freed_memory": environment.keeps_freed_memory,
         "carbon_intensity": report.carbon.intensity_g_per_kwh,
         **{f"config.{name}": _plain(value) for name, value in report.workload.config.items()},
     }

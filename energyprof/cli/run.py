@@ -14,7 +14,7 @@ EXAMPLE = "Example:  energyprof run --algo mf --dataset mnist --epochs 5 --set l
 #: the options that are fields of an experiment, of the same name
 _ASKED = (
     *("algo", "dataset", "arch", "twin", "schedule", "epochs", "passes", "patience", "batch_size", "seed"),
-    *("data_seed", "device", "threads", "data_dir", "name"),
+    *("data_seed", "device", "precision", "threads", "data_dir", "name"),
 )
 
 
@@ -41,6 +41,9 @@ def run(
     seed: Annotated[int, typer.Option(help="Of weights, order of batches, augmentation.")] = 0,
     data_seed: Annotated[int, typer.Option(help="Of the split into training and validation images.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Of products: fp32, tf32 (NVIDIA GPUs since Ampere) or bf16 (autocast).")
+    ] = "fp32",
     threads: Annotated[int | None, typer.Option(help="Threads on the CPU; default: one a core.")] = None,
     data_dir: Annotated[
         Path | None, typer.Option(envvar="ENERGYPROF_DATA", help="A folder that holds data sets.")

@@ -141,7 +141,8 @@ class Workload:
     twin_of: str | None = None
     parameters: int | None = None
     batch_size: int | None = None
-    precision: str | None = None
+    precision: str | None = None  # of products: "fp32", "tf32", "bf16"
+    compiled: str | None = None  # by what steps were compiled: "inductor", "inductor, CUDA graphs"; None: not
     protocol: Mapping[str, Any] = field(default_factory=dict)  # stopping rule and budget
     config: Mapping[str, Any] = field(default_factory=dict)  # the learner's own settings
 
@@ -175,6 +176,7 @@ class Environment:
     gpus: tuple[GpuInfo, ...] = ()
     threads: int | None = None
     flush_denormal: bool | None = None
+    keeps_freed_memory: bool | None = None  # whether the allocator keeps freed memory for the next step
     git_sha: str | None = None
     git_dirty: bool | None = None
     packages: Mapping[str, str] = field(default_factory=dict)  # torch, numpy, codecarbon ...: versions

@@ -45,7 +45,7 @@ __all__ = ["Profiler"]
 
 T = TypeVar("T")
 
-_ENVIRONMENT_FIELDS: Final = ("device", "threads", "flush_denormal")
+_ENVIRONMENT_FIELDS: Final = ("device", "threads", "flush_denormal", "keeps_freed_memory")
 _WORKLOAD_FIELDS: Final = tuple(field.name for field in fields(Workload))
 _NO_PHASE: Final = nullcontext()
 _LONGEST_DITHER_S: Final = 0.1
@@ -263,7 +263,9 @@ class Profiler:
         self.log(**{f"epoch_end/{stage}": index})
 
     def describe(self, **facts: Any) -> None:
-        """Say what is computed: fields of ``workload`` in the report, or device, threads, flush_denormal.
+        """Say what is computed: fields of ``workload`` in the report, or of where it is.
+
+        The latter are device, threads, flush_denormal and keeps_freed_memory.
 
         Raises:
             UnknownName: a field that the record does not have.

@@ -18,6 +18,7 @@ from torch import Tensor
 from energyprof.errors import TrainingFailed
 from learners.base import Batch, Learner, PhaseMarker, Stage, silent_phase
 from learners.training.checkpoint import BestWeights
+from learners.training.execution import Execution
 from learners.training.finiteness import CHECK_EVERY, FiniteWatch
 from learners.training.listener import Listener, SilentListener
 from learners.training.meter import Meter
@@ -37,6 +38,7 @@ def train(
     meter: Meter,
     listener: Listener | None = None,
     plan: Sequence[StagePlan] | None = None,
+    execution: Execution | None = None,
 ) -> Outcome:
     """Train a learner and evaluate it.
 
@@ -48,12 +50,14 @@ def train(
         listener: told how it goes on.
         plan: what :func:`learners.training.stage_plan.plan_stages` said of this learner before the window
             opened; None: it is asked here, in the phase ``plan``.
+        execution: in which precision all of it is computed, closing acts and evaluations too; None: fp32.
 
     Raises:
         TrainingFailed: a loss is NaN or infinite.
         UsageError: a budget that cannot be divided over the learner's stages.
     """
-    return _Training(learner, task, protocol, meter, listener or SilentListener()).run(plan)
+    with (execution or Execution()).computing():
+        return _Training(learner, task, protocol, meter, listener or SilentListener()).run(plan)
 
 
 class _Training:

@@ -71,6 +71,7 @@ def _workload(report: Report) -> list[tuple[str, str]]:
         ("Parameters", None if work.parameters is None else format_count(work.parameters)),
         ("Batch size", None if work.batch_size is None else format_count(work.batch_size)),
         ("Precision", work.precision),
+        ("Steps compiled by", work.compiled),
         ("Seed", None if report.run.seed is None else str(report.run.seed)),
         ("The window includes", ", ".join(report.window.includes) or None),
     ]
@@ -98,6 +99,10 @@ def _machine(report: Report) -> list[tuple[str, str]]:
         (
             "Denormals flushed to zero",
             None if env.flush_denormal is None else ("yes" if env.flush_denormal else "no"),
+        ),
+        (
+            "Freed memory kept for the next step",
+            None if env.keeps_freed_memory is None else ("yes" if env.keeps_freed_memory else "no"),
         ),
     ]
     rows += [

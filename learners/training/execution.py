@@ -1,0 +1,29 @@
+"""How a run is executed: on which device, in which precision."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+import torch
+
+from learners.training.precision import Precision, computing
+
+__all__ = ["Execution"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """How steps and evaluations are executed, whatever the learner.
+
+    Attributes:
+        device: where.
+        precision: what products are computed in.
+    """
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: Precision = Precision.FP32
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Compute in this precision inside a ``with`` block."""
+        return computing(self.precision, self.device)
