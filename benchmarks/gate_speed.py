@@ -2,7 +2,9 @@
 
     python benchmarks/gate_speed.py [--rounds 10]
 
-The best round counts for the promise of 0.4 s: on a shared machine a median measures the other tenants.
+Once with modules that are compiled already, as those of an installed package are, and once where none of ours
+may be (a fresh checkout on a read-only disk). The best round counts for the promise of 0.4 s: on a shared
+machine a median measures the other tenants.
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ MAIN = "import sys; from energyprof.cli import main; sys.exit(main())"
 PROMISE_S = 0.4
 
 
-def seconds(*arguments: str, folder: Path) -> float:
-    """Time a process whose modules are compiled already, as those of an installed package are."""
+def seconds(*arguments: str, folder: Path, compiled: bool) -> float:
+    """Time a process; the interpreter's own and third-party modules are compiled in either case."""
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    compiled = {"PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+    kept = {"PYTHONPYCACHEPREFIX": str(folder / "compiled")} if compiled else {"PYTHONDONTWRITEBYTECODE": "1"}
     began = time.perf_counter()
     subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env=variables | compiled,
+        env=variables | kept,
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -52,16 +54,23 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         prepare(folder, 50)
-        seconds("-c", MAIN, "check", "-q", folder=folder)
-        pairs = [
-            (seconds("-c", MAIN, "check", "-q", folder=folder), seconds("-c", "", folder=folder))
+        seconds("-c", MAIN, "check", "-q", folder=folder, compiled=True)
+        rows = [
+            (
+                seconds("-c", MAIN, "check", "-q", folder=folder, compiled=True),
+                seconds("-c", MAIN, "check", "-q", folder=folder, compiled=False),
+                seconds("-c", "", folder=folder, compiled=True),
+            )
             for _ in range(rounds)
         ]
-    check, empty = (sorted(column) for column in zip(*pairs, strict=True))
-    print(f"energyprof check, 50 runs: best {check[0]:.3f} s, median {check[rounds // 2]:.3f} s")
-    print(f"empty interpreter:         best {empty[0]:.3f} s, median {empty[rounds // 2]:.3f} s")
-    print(f"promised under {PROMISE_S} s: {'kept' if check[0] < PROMISE_S else 'MISSED'}")
-    return 0 if check[0] < PROMISE_S else 1
+    columns = [sorted(column) for column in zip(*rows, strict=True)]
+    for name, column in zip(
+        ("check, 50 runs", "the same, not compiled", "empty interpreter"), columns, strict=True
+    ):
+        print(f"{name + ':':<24} best {column[0]:.3f} s, median {column[rounds // 2]:.3f} s")
+    kept = all(column[0] < PROMISE_S for column in columns)
+    print(f"promised under {PROMISE_S} s: {'kept' if kept else 'MISSED'}")
+    return 0 if kept else 1
 
 
 if __name__ == "__main__":

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import signal
 import sys
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code; the only place where errors become exit codes."""
-    import typer
-
-    from energyprof.cli.app import app
     from energyprof.errors import EnergyprofError
 
     try:
-        code = app(arguments, prog_name="energyprof", standalone_mode=False)
-    except (typer.Abort, KeyboardInterrupt):
+        return _perform(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
         return 130
     except EnergyprofError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -36,6 +32,28 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         show = getattr(error, "show", None)  # the parser's own errors know how to print themselves
         return _usage(show) if callable(show) else _defect()
+
+
+def _perform(words: Sequence[str]) -> int:
+    """Perform a command: a plain check at once, anything else by way of the parser."""
+    if words and words[0] == "check":
+        from energyprof.cli.checking import perform_check, read_plain_check
+
+        options = read_plain_check(words[1:])
+        if options is not None:
+            return perform_check(options)
+    return _parse(words)
+
+
+def _parse(words: Sequence[str]) -> int:
+    import typer
+
+    from energyprof.cli.app import app
+
+    try:
+        code = app(list(words), prog_name="energyprof", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
     return code if isinstance(code, int) else 0
 
 
@@ -45,6 +63,8 @@ def _usage(show: Callable[[], None]) -> int:
 
 
 def _defect() -> int:
+    import traceback
+
     traceback.print_exc()
     print("error: this is a defect in energyprof; please report it with the lines above", file=sys.stderr)
     return 70

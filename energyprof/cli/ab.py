@@ -7,6 +7,15 @@ from typing import Annotated
 
 import typer
 
+from energyprof.cli.options import (
+    GithubOption,
+    JunitFileOption,
+    MarkdownFileOption,
+    OpenmetricsFileOption,
+    QuietOption,
+    VerdictFileOption,
+)
+
 __all__ = ["EXAMPLE", "ab"]
 
 EXAMPLE = 'Example:  energyprof ab --base-ref main --head "energyprof run --algo mf --dataset mnist"'
@@ -31,18 +40,21 @@ def ab(
         bool, typer.Option("--across-learners", help="One learner against another on the same task.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="An undecided end counts: exit 3.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the verdict; - for stdout.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write it as Markdown.")] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write it as JUnit XML.")] = None,
-    openmetrics: Annotated[Path | None, typer.Option(help="Write it as OpenMetrics text.")] = None,
-    github: Annotated[
-        bool, typer.Option("--github", help="Print annotations, fill the step summary.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the sentence.")] = False,
+    json_file: VerdictFileOption = None,
+    markdown: MarkdownFileOption = None,
+    junit: JunitFileOption = None,
+    openmetrics: OpenmetricsFileOption = None,
+    github: GithubOption = False,
+    quiet: QuietOption = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the sitting (reports/ab-TIME).")] = None,
 ) -> None:
     """Run two sides interleaved (A B B A), seeds paired; look after 3, 5 and 8 runs, stop when decided."""
-    from energyprof.cli.verdict_printing import new_sitting_folder, print_progress, print_verdict
+    from energyprof.cli.verdict_printing import (
+        VerdictOutputs,
+        new_sitting_folder,
+        print_progress,
+        print_verdict,
+    )
     from energyprof.gate.ab_session import AbRequest, parse_cooldown, run_ab
 
     folder = out or new_sitting_folder()
@@ -51,5 +63,7 @@ def ab(
         metric=metric, across_learners=across_learners, strict=strict, cooldown_s=parse_cooldown(cooldown),
     )  # fmt: skip
     sitting = run_ab(request, print_progress(quiet))
-    files = {"json": json_file, "markdown": markdown, "junit": junit, "openmetrics": openmetrics}
-    raise typer.Exit(print_verdict(sitting.verdict, files, github=github, quiet=quiet))
+    outputs = VerdictOutputs(
+        json=json_file, markdown=markdown, junit=junit, openmetrics=openmetrics, github=github, quiet=quiet
+    )
+    raise typer.Exit(print_verdict(sitting.verdict, outputs))

@@ -7,6 +7,17 @@ from typing import Annotated
 
 import typer
 
+from energyprof.cli.checking import CheckOptions, perform_check
+from energyprof.cli.options import (
+    GithubOption,
+    JunitFileOption,
+    MarkdownFileOption,
+    OpenmetricsFileOption,
+    OutOption,
+    QuietOption,
+    VerdictFileOption,
+)
+
 __all__ = ["EXAMPLE", "check"]
 
 EXAMPLE = "Example:  energyprof check reports/2026* --markdown verdict.md --junit verdict.xml"
@@ -28,32 +39,18 @@ def check(
         bool, typer.Option("--look", help="This is one of the budget's planned looks: smaller level.")
     ] = False,
     lint: Annotated[bool, typer.Option("--lint", help="Only review the budget file.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the verdict; - for stdout.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write it as Markdown.")] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write it as JUnit XML.")] = None,
-    openmetrics: Annotated[Path | None, typer.Option(help="Write it as OpenMetrics text.")] = None,
-    github: Annotated[
-        bool, typer.Option("--github", help="Print annotations, fill the step summary.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the sentence.")] = False,
-    out: Annotated[Path, typer.Option(help="The folder of all runs.")] = Path("reports"),
+    json_file: VerdictFileOption = None,
+    markdown: MarkdownFileOption = None,
+    junit: JunitFileOption = None,
+    openmetrics: OpenmetricsFileOption = None,
+    github: GithubOption = False,
+    quiet: QuietOption = False,
+    out: OutOption = Path("reports"),
 ) -> None:
     """Judge runs by energy budgets. Exit 0; 1 failed, 2 usage, 3 undecided and strict, 4 invalid."""
-    from energyprof.cli.verdict_printing import print_lint, print_verdict
-    from energyprof.gate.session import CheckRequest, run_check
-
-    if lint:
-        raise typer.Exit(print_lint(config))
-    verdict = run_check(
-        CheckRequest(
-            runs=runs or (),
-            out=out,
-            config=config,
-            baseline=baseline,
-            budgets=budget or (),
-            strict=strict,
-            planned_look=look,
-        )
-    )
-    files = {"json": json_file, "markdown": markdown, "junit": junit, "openmetrics": openmetrics}
-    raise typer.Exit(print_verdict(verdict, files, github=github, quiet=quiet))
+    options = CheckOptions(
+        runs=tuple(runs or ()), budget=tuple(budget or ()), config=config, baseline=baseline, strict=strict,
+        look=look, lint=lint, json_file=json_file, markdown=markdown, junit=junit, openmetrics=openmetrics,
+        github=github, quiet=quiet, out=out,
+    )  # fmt: skip
+    raise typer.Exit(perform_check(options))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,24 +16,47 @@ from energyprof.gate.outputs.terminal import render_terminal
 from energyprof.gate.session import shown_path, write_outputs
 from energyprof.gate.verdict import Verdict
 
-__all__ = ["new_sitting_folder", "print_lint", "print_progress", "print_verdict"]
+__all__ = ["VerdictOutputs", "new_sitting_folder", "print_lint", "print_progress", "print_verdict"]
 
 
-def print_verdict(
-    verdict: Verdict, files: Mapping[str, Path | None], *, github: bool = False, quiet: bool = False
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictOutputs:
+    """What becomes of a verdict.
+
+    Attributes:
+        json: a file for each form; ``-`` is stdout, None is not wanted.
+        github: whether to print annotations and to fill the step summary.
+        quiet: whether only the sentence is told.
+    """
+
+    json: Path | None = None
+    markdown: Path | None = None
+    junit: Path | None = None
+    openmetrics: Path | None = None
+    github: bool = False
+    quiet: bool = False
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Return form -> file, of the forms that are wanted."""
+        forms = {name: getattr(self, name) for name in ("json", "markdown", "junit", "openmetrics")}
+        return {form: path for form, path in forms.items() if path is not None}
+
+
+def print_verdict(verdict: Verdict, outputs: VerdictOutputs) -> int:
     """Print a verdict, write its files, and return its exit code.
 
     Raises:
         OutputError: a file cannot be written.
     """
-    to_stdout = [form for form, path in files.items() if path is not None and str(path) == "-"]
-    text = _terminal(verdict, quiet, sys.stderr if to_stdout else sys.stdout)
-    print(text, end="", file=sys.stderr if to_stdout else sys.stdout)
+    files = outputs.files
+    to_stdout = [form for form, path in files.items() if str(path) == "-"]
+    screen = sys.stderr if to_stdout else sys.stdout
+    print(_terminal(verdict, outputs.quiet, screen), end="", file=screen)
     write_outputs(verdict, {form: path for form, path in files.items() if form not in to_stdout})
     for form in to_stdout:
         print(RENDERERS[form](verdict), end="")
-    if github:
+    if outputs.github:
         _tell_github(verdict)
     return verdict.exit_code
 

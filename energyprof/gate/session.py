@@ -89,19 +89,18 @@ def budget_named(book: BudgetBook, name: str) -> Budget:
     raise UnknownName("budget", name, [budget.name for budget in book.budgets])
 
 
-def write_outputs(verdict: Verdict, files: Mapping[str, Path | None]) -> None:
+def write_outputs(verdict: Verdict, files: Mapping[str, Path]) -> None:
     """Write a verdict in the forms that are asked for.
 
     Args:
         verdict: what was decided.
-        files: form -> file, see :data:`energyprof.gate.outputs.RENDERERS`; None for not asked.
+        files: form -> file, see :data:`energyprof.gate.outputs.RENDERERS`.
 
     Raises:
         OutputError: a file cannot be written.
     """
     for form, path in files.items():
-        if path is not None:
-            write_text(path, RENDERERS[form](verdict))
+        write_text(path, RENDERERS[form](verdict))
 
 
 def _given_baseline(

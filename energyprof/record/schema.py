@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -105,6 +104,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OutputError: it cannot be written; nothing is left behind and an older file stays.
     """
+    import tempfile  # 5 ms that readers need not wait for
+
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

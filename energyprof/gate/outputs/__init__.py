@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Final
 
-from energyprof.gate.outputs.github import render_github
-from energyprof.gate.outputs.junit import render_junit
-from energyprof.gate.outputs.markdown import render_markdown
-from energyprof.gate.outputs.openmetrics import render_openmetrics
-from energyprof.gate.outputs.terminal import render_terminal
 from energyprof.gate.verdict import Verdict, render_verdict
 
 __all__ = ["RENDERERS"]
 
-#: form -> renderer; a new form is one file and one line here.
+
+def _on_demand(form: str) -> Callable[[Verdict], str]:
+    """Return ``render_<form>`` of the module of that name, loaded on first use: most checks only print."""
+
+    def render(verdict: Verdict) -> str:
+        module = import_module(f"{__name__}.{form}")
+        text: str = getattr(module, f"render_{form}")(verdict)
+        return text
+
+    return render
+
+
+#: form -> renderer; a new form is one file and one word here.
 RENDERERS: Final[dict[str, Callable[[Verdict], str]]] = {
-    "github": render_github,
     "json": render_verdict,
-    "junit": render_junit,
-    "markdown": render_markdown,
-    "openmetrics": render_openmetrics,
-    "terminal": render_terminal,
+    **{form: _on_demand(form) for form in ("github", "junit", "markdown", "openmetrics", "terminal")},
 }

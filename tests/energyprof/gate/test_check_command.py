@@ -172,6 +172,7 @@ def test_the_check_imports_nothing_heavy(repository: RunMaker) -> None:
     listing = (
         "import sys; from energyprof.cli import main; code = main(['check', '-q']);"
         "heavy = {'torch', 'pandas', 'codecarbon', 'numpy', 'scipy', 'pyarrow', 'learners'};"
+        "heavy |= {'pydantic', 'rich', 'typer'};"
         "print(sorted(heavy & set(sys.modules))); sys.exit(code)"
     )
     done = subprocess.run(
