@@ -7,7 +7,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NS", "Bools", "Floats", "Ints", "Times", "distinct", "nanoseconds", "seconds", "sum_by"]
+__all__ = [
+    "NS",
+    "Bools",
+    "Floats",
+    "Ints",
+    "Times",
+    "distinct",
+    "nanoseconds",
+    "seconds",
+    "seconds_between",
+    "sum_by",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,6 +31,13 @@ NS: Final = 1e-9  # seconds a nanosecond
 def seconds(time_ns: Times) -> Floats:
     """Return times in seconds since recording started; exact to a nanosecond for 100 days."""
     return np.multiply(time_ns, NS, dtype=np.float64)
+
+
+def seconds_between(start_ns: Times | int, end_ns: Times) -> Floats:
+    """Return the lengths of windows in seconds; exact to a nanosecond for 100 days."""
+    lengths: Floats = np.subtract(end_ns, start_ns, dtype=np.float64)
+    lengths *= NS
+    return lengths
 
 
 def nanoseconds(time_s: Floats) -> Times:

@@ -65,7 +65,7 @@ def counter_readings(channel: Channel, refresh_s: float | None, lag_s: float) ->
     return CounterReadings(
         since_s=since,
         until_s=until,
-        at=edge_times(since, until),
+        at=edge_times(since, until, refresh_s),
         energy_j=channel.value[kept],
         broken=broken,
         refresh_s=max(spacing, refresh_s or 0.0) or 0.1,

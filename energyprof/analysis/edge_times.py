@@ -17,7 +17,9 @@ from energyprof.analysis.arrays import Floats, Ints
 __all__ = ["EdgeTimes", "edge_times"]
 
 REACHES: Final = (3, 12, 48)  # neighbours on each side; the reach that predicts best is taken
+ENOUGH: Final = 1 << 16  # refreshes to choose the reach by
 LEAST_EDGES: Final = 8
+COUNTED: Final = 4.5  # periods: further apart they cannot be counted by a period known to 10 %
 SILENCE: Final = 20.0  # periods after which counting them is not relied on
 STALE: Final = 1.5  # periods: a wider bracket is that of a call that hung, and its value may be older
 GRID_SLACK: Final = 0.05  # of a period: refreshes are not quite regular
@@ -38,21 +40,35 @@ class EdgeTimes:
     deviation_s: Floats
 
 
-def edge_times(since_s: Floats, until_s: Floats) -> EdgeTimes:
+def edge_times(since_s: Floats, until_s: Floats, refresh_s: float | None = None) -> EdgeTimes:
     """Estimate when each refresh was.
 
     Args:
         since_s: (n,) earliest time of each.
         until_s: (n,) latest time of each.
+        refresh_s: the sensor's period, about; None where it is not known. Refreshes that were seen may be
+            several periods apart: it says how many.
     """
     at, deviation = 0.5 * (since_s + until_s), np.sqrt((until_s - since_s) ** 2 / 12 + NO_VARIANCE_S2)
-    period = float(np.median(np.diff(until_s))) if len(at) > 1 else 0.0
+    period = _period(np.diff(until_s), refresh_s)
     narrow = until_s - since_s < 0.5 * period
     if int(narrow.sum()) >= LEAST_EDGES:
-        sharp = _sharp_times(since_s[narrow], until_s[narrow])
+        sharp = _sharp_times(since_s[narrow], until_s[narrow], period)
         at[narrow], deviation[narrow] = sharp.at_s, sharp.deviation_s
         at[~narrow] = _latest_on_grid(since_s[~narrow], until_s[~narrow], sharp.at_s, period)
     return EdgeTimes(at_s=np.maximum.accumulate(at), deviation_s=deviation)
+
+
+def _period(apart: Floats, refresh_s: float | None) -> float:
+    """Return the time between refreshes: what those seen are apart, over how many periods that is."""
+    if not len(apart):
+        return 0.0
+    usual = float(np.median(apart))
+    if refresh_s is None or not 0 < refresh_s < usual:
+        return usual
+    several = apart[apart < COUNTED * refresh_s]
+    several = several[several > 0.5 * refresh_s]
+    return float(np.median(several / np.rint(several / refresh_s))) if len(several) else usual
 
 
 def _latest_on_grid(since: Floats, until: Floats, sharp: Floats, period: float) -> Floats:
@@ -68,17 +84,22 @@ def _latest_on_grid(since: Floats, until: Floats, sharp: Floats, period: float) 
     return times
 
 
-def _sharp_times(since_s: Floats, until_s: Floats) -> EdgeTimes:
+def _sharp_times(since_s: Floats, until_s: Floats, period: float) -> EdgeTimes:
     """Estimate refreshes of narrow brackets, at least a few of them."""
     middle, variance = 0.5 * (since_s + until_s), (until_s - since_s) ** 2 / 12 + NO_VARIANCE_S2
-    found = [_prediction(middle, variance, reach) for reach in REACHES]
-    line, least, usual = min(found, key=lambda prediction: float(np.median(prediction[2])))
+    begin = max(len(middle) - ENOUGH, 0) // 2
+    some = slice(begin, begin + ENOUGH)
+
+    def error(reach: int) -> float:
+        return float(np.median(_prediction(middle[some], variance[some], reach, period)[2]))
+
+    line, least, usual = _prediction(middle, variance, min(REACHES, key=error), period)
     trust = variance / (variance + least)
     at = np.clip(middle + trust * (line - middle), since_s, until_s)
     return EdgeTimes(at_s=at, deviation_s=np.sqrt((1 - trust) ** 2 * variance + trust**2 * usual))
 
 
-def _prediction(middle: Floats, variance: Floats, reach: int) -> tuple[Floats, Floats, Floats]:
+def _prediction(middle: Floats, variance: Floats, reach: int, period: float) -> tuple[Floats, Floats, Floats]:
     """Return what the neighbours say of each time, and the least and the likeliest variance of that.
 
     What predictions miss by, beyond what brackets and line explain, is how irregular the sensor is. The least
@@ -86,16 +107,16 @@ def _prediction(middle: Floats, variance: Floats, reach: int) -> tuple[Floats, F
     independent of it, which do no harm to a regression; to trust it too little brings in those of the
     brackets, which do.
     """
-    line, spread = _lines(middle, variance, reach)
+    line, spread = _lines(middle, variance, reach, period)
     excess = (middle - line) ** 2 - variance - spread
     excess = np.minimum(excess, 10 * float(np.median(np.abs(excess))) + NO_VARIANCE_S2)
     usual, error = float(excess.mean()), float(excess.std()) / len(excess) ** 0.5
     return line, spread + max(usual - 2 * error, 0.0), spread + max(usual, 0.0)
 
 
-def _lines(middle: Floats, variance: Floats, reach: int) -> tuple[Floats, Floats]:
+def _lines(middle: Floats, variance: Floats, reach: int, period: float) -> tuple[Floats, Floats]:
     """Fit a weighted line to the neighbours of each time, itself left out; return its value and variance."""
-    period = max(float(np.median(np.diff(middle))), 1e-9)
+    period = max(period, 1e-9)
     waited = np.diff(middle) / period
     number = np.concatenate([[0.0], np.cumsum(np.rint(waited))])
     breaks = np.concatenate([[0], np.flatnonzero(waited > SILENCE) + 1, [len(middle)]])

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from energyprof.analysis.arrays import NS, Bools, Floats, Ints, nanoseconds, sum_by
-from energyprof.analysis.design_matrix import row_chunks, seconds_in_phases
+from energyprof.analysis.arrays import NS, Bools, Floats, Ints, sum_by
+from energyprof.analysis.design_matrix import row_chunks, seconds_in_phases, segment_at
 from energyprof.analysis.power_curve import PowerCurve
 from energyprof.analysis.refreshes import Refreshes
 from energyprof.record.trace import Segments
@@ -185,12 +184,13 @@ def equations(intervals: Intervals, segments: Segments) -> Equations | None:
         return None
     block = _blocks(intervals)
     blocks = int(block[-1]) + 1
-    weight = _weights(intervals)
+    weight, places = _weights(intervals), _places(intervals, segments)
     gram, moment = np.zeros((blocks, 2 * phases, 2 * phases)), np.zeros((blocks, 2 * phases))
     spent = np.zeros((blocks, phases))
-    for rows in row_chunks(segments, intervals.start_s, intervals.end_s):
-        seconds = _expected_seconds(intervals, rows, segments)
-        matrix = np.concatenate([seconds, _change(intervals, rows, segments)], axis=1)
+    for rows in row_chunks(*places):
+        here = (places[0][rows], places[1][rows])
+        seconds = _expected_seconds(intervals, rows, segments, here)
+        matrix = np.concatenate([seconds, _change(segments, here)], axis=1)
         _add_up(matrix, intervals.energy_j[rows], weight[rows], block[rows], (gram, moment, spent))
     return Equations(
         gram=gram,
@@ -199,14 +199,27 @@ def equations(intervals: Intervals, segments: Segments) -> Equations | None:
         seconds=spent,
         energy_j=sum_by(block, intervals.energy_j, blocks),
         start_s=intervals.start_s[np.searchsorted(block, np.arange(blocks))],
-        vague_s2=_vague(intervals, weight, segments),
+        vague_s2=_vague(intervals, weight, segments, places),
         rows=count,
         length_s=float((intervals.end_s - intervals.start_s).mean()),
         time_variance_s2=float(np.median(intervals.time_variance_s2)),
     )
 
 
-def _expected_seconds(intervals: Intervals, rows: slice, segments: Segments) -> Floats:
+def _places(intervals: Intervals, segments: Segments) -> tuple[Ints, Ints]:
+    """Return the segments that intervals begin and end in."""
+    last = len(segments.phase) - 1
+    if np.array_equal(intervals.start_s[1:], intervals.end_s[:-1]):
+        ends = np.append(intervals.start_s, intervals.end_s[-1])
+        at = np.clip(segment_at(segments, ends), 0, last)
+        return at[:-1], at[1:]
+    begins, ends = segment_at(segments, intervals.start_s), segment_at(segments, intervals.end_s)
+    return np.clip(begins, 0, last), np.clip(ends, 0, last)
+
+
+def _expected_seconds(
+    intervals: Intervals, rows: slice, segments: Segments, places: tuple[Ints, Ints]
+) -> Floats:
     """Return (n, p) the expected seconds in each phase, over where the ends of the intervals may lie.
 
     Ends known well are taken as they are. Others are spread over their brackets: the mean over
@@ -216,31 +229,27 @@ def _expected_seconds(intervals: Intervals, rows: slice, segments: Segments) -> 
     early, late = intervals.start_half_s[rows], intervals.end_half_s[rows]
     sharp = SHARP_S if len(intervals) > FEW else SHARPEST_S
     if max(float(early.max()), float(late.max())) <= sharp:
-        return seconds_in_phases(segments, start, end)
+        return seconds_in_phases(segments, start, end, places)
     total = np.zeros((len(start), len(segments.phases)))
     for place in SPREAD:
         total += seconds_in_phases(segments, start + place * early, end + place * late)
     return total / len(SPREAD)
 
 
-def _change(intervals: Intervals, rows: slice, segments: Segments) -> Floats:
+def _change(segments: Segments, places: tuple[Ints, Ints]) -> Floats:
     """Return (n, p) by how much the seconds in each phase change a second as the intervals move later."""
-    change = np.zeros((len(intervals.start_s[rows]), len(segments.phases)))
+    begins, ends = places
+    change = np.zeros((len(begins), len(segments.phases)))
     row = np.arange(len(change))
-    np.add.at(change, (row, _phase_at(segments, intervals.end_s[rows])), 1.0)
-    np.add.at(change, (row, _phase_at(segments, intervals.start_s[rows])), -1.0)
+    change[row, segments.phase[ends]] += 1.0
+    change[row, segments.phase[begins]] -= 1.0
     return change
 
 
-def _phase_at(segments: Segments, time_s: Floats) -> NDArray[np.int32]:
-    k = np.searchsorted(segments.start_ns, nanoseconds(time_s), side="right") - 1
-    return segments.phase[np.clip(k, 0, len(segments.phase) - 1)]
-
-
-def _vague(intervals: Intervals, weight: Floats, segments: Segments) -> Floats:
+def _vague(intervals: Intervals, weight: Floats, segments: Segments, places: tuple[Ints, Ints]) -> Floats:
     """Return (p,) the weighted variance of the ends of intervals, by the phase that they fall into."""
     total = np.zeros(len(segments.phases))
-    begins, ends = _phase_at(segments, intervals.start_s), _phase_at(segments, intervals.end_s)
+    begins, ends = segments.phase[places[0]], segments.phase[places[1]]
     # A window that moves as a whole inside of one phase changes nothing.
     moves = (begins != ends) | (not intervals.tied)
     for phase, half in ((begins, intervals.start_half_s), (ends, intervals.end_half_s)):

@@ -13,10 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from energyprof.analysis.arrays import NS, Floats, Ints, nanoseconds, seconds, sum_by
+from energyprof.analysis.arrays import NS, Floats, Ints, nanoseconds, seconds, seconds_between, sum_by
 from energyprof.analysis.energy_curve import Figures, SensorCurve
 from energyprof.analysis.regression import PhasePowers
-from energyprof.analysis.windows import Windows
+from energyprof.analysis.windows import SEGMENTS_AT_A_TIME, Windows, boundaries
 from energyprof.record.trace import Segments
 
 __all__ = ["ModelledEnergy", "RawEnergy", "modelled_energy", "modelled_windows", "raw_energy"]
@@ -57,9 +57,11 @@ def raw_energy(powers: PhasePowers, segments: Segments) -> RawEnergy:
     watts = np.clip(powers.power_w, LEAST_SHARE * max(mean_w, 1e-9), powers.most_w)
     up_to = np.empty(len(segments.start_ns) + 1)
     up_to[0] = 0.0
-    np.subtract(segments.start_ns[1:], segments.start_ns[:-1], out=up_to[1:-1])
-    up_to[-1] = segments.end_ns - segments.start_ns[-1]
-    up_to[1:] *= (NS * watts)[segments.phase]
+    for start in range(0, len(segments.phase), SEGMENTS_AT_A_TIME):
+        phase = segments.phase[start : start + SEGMENTS_AT_A_TIME]
+        ends = boundaries(segments, start, start + len(phase))
+        energy = up_to[start + 1 : start + 1 + len(phase)]
+        np.multiply(seconds_between(ends[:-1], ends[1:]), watts[phase], out=energy)
     np.cumsum(up_to, out=up_to)
     return RawEnergy(segments=segments, watts=watts, up_to_j=up_to)
 
@@ -84,8 +86,14 @@ class ModelledEnergy:
     end_variance_s2: float
     block_s: float
 
-    def at(self, boundary: Ints) -> Floats:
-        """Return the energy up to boundaries of the segments, by their indices."""
+    def between(self, windows: Windows) -> Floats:
+        """Return the energy of windows made of whole segments."""
+        first, stop = windows.first, windows.stop
+        if len(first) and np.array_equal(first[1:], stop[:-1]):
+            return np.diff(self._at(np.append(first, stop[-1])))
+        return self._at(stop) - self._at(first)
+
+    def _at(self, boundary: Ints) -> Floats:
         return np.interp(self.raw.up_to_j[boundary], self.knots_raw_j, self.knots_j)
 
 
@@ -133,7 +141,7 @@ def modelled_windows(models: Sequence[ModelledEnergy], windows: Windows) -> Figu
     spent = _seconds_by_phase(models[0].raw.segments, windows.first, windows.stop)
     value, variance = np.zeros(len(windows)), np.zeros(len(windows))
     for model in models:
-        energy = model.at(windows.stop) - model.at(windows.first)
+        energy = model.between(windows)
         value += energy
         variance += _variance(model, energy, spent)
     half = CONFIDENCE * np.sqrt(variance)
@@ -141,30 +149,28 @@ def modelled_windows(models: Sequence[ModelledEnergy], windows: Windows) -> Figu
 
 
 def _seconds_by_phase(segments: Segments, first: Ints, stop: Ints) -> Floats:
-    """Return (n, p) seconds in each phase of windows, in order, made of whole segments."""
+    """Return (p, n) seconds in each phase of windows, in order, made of whole segments."""
+    phases = len(segments.phases)
     if not len(first):
-        return np.zeros((0, len(segments.phases)))
+        return np.zeros((phases, 0))
     low, high = int(first[0]), int(stop[-1])
-    ends = segments.start_ns[low : high + 1]
-    if high == len(segments.start_ns):
-        ends = np.append(ends, segments.end_ns)
-    length = seconds(np.diff(ends))
+    ends = boundaries(segments, low, high)
+    length = seconds_between(ends[:-1], ends[1:])
     row = np.repeat(np.arange(len(first)), np.diff(np.append(first, high)))
     if (first[1:] > stop[:-1]).any():
         length[np.arange(low, high) >= stop[row]] = 0.0  # between windows
-    phases = len(segments.phases)
-    return sum_by(row * phases + segments.phase[low:high], length, len(first) * phases).reshape(-1, phases)
+    cell = segments.phase[low:high] * np.int64(len(first)) + row
+    return sum_by(cell, length, len(first) * phases).reshape(phases, -1)
 
 
 def _variance(model: ModelledEnergy, energy: Floats, spent: Floats) -> Floats:
     powers = model.powers
-    length = spent.sum(axis=1)
-    mean_mix = powers.seconds / max(float(powers.seconds @ powers.power_w), 1e-12)
-    mix = spent / np.maximum(spent @ powers.power_w, 1e-12)[:, None] - mean_mix
-    of_model = energy**2 * ((mix @ powers.covariance_w2) * mix).sum(axis=1)
+    length, watts = spent.sum(axis=0), powers.power_w
+    mix = spent / np.maximum(watts @ spent, 1e-12)
+    mix -= (powers.seconds / max(float(powers.seconds @ watts), 1e-12))[:, None]
+    of_model = energy**2 * ((powers.covariance_w2 @ mix) * mix).sum(axis=0)
     share = np.minimum(length / max(model.block_s, 1e-12), 1.0)
     unexplained = powers.noise_j2_per_s * length * (1 - share)
-    watts = energy / np.maximum(length, 1e-12)
-    ends = 2 * model.end_variance_s2 * watts**2 * share**2
+    ends = 2 * model.end_variance_s2 * (energy / np.maximum(length, 1e-12) * share) ** 2
     total: Floats = np.maximum(of_model, 0.0) + unexplained + ends
     return total

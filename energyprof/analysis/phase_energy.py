@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from energyprof.analysis.arrays import NS, Floats, sum_by
 from energyprof.analysis.attribution import DomainAttribution, window_quantity
-from energyprof.analysis.design_matrix import phase_seconds_between, row_chunks
+from energyprof.analysis.design_matrix import phase_seconds_between, row_chunks, segment_at
 from energyprof.analysis.energy_curve import EnergyCurve, Figures, SensorCurve
-from energyprof.analysis.windows import phase_seconds
+from energyprof.analysis.windows import SEGMENTS_AT_A_TIME, boundaries, phase_seconds
 from energyprof.record.model import Provenance, Quantity
 from energyprof.record.trace import Segments
 
 __all__ = ["PhaseFigures", "phase_figures"]
-
-SEGMENTS_AT_A_TIME: Final = 1 << 17  # they stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +60,7 @@ def _sums(curve: EnergyCurve, segments: Segments) -> tuple[Floats, Floats, Float
     total = np.zeros((3, len(segments.phases)))
     for start in range(0, len(segments.phase), SEGMENTS_AT_A_TIME):
         phase = segments.phase[start : start + SEGMENTS_AT_A_TIME]
-        ends = segments.start_ns[start : start + len(phase) + 1]
-        if len(ends) == len(phase):
-            ends = np.append(ends, segments.end_ns)
+        ends = boundaries(segments, start, start + len(phase))
         first = np.flatnonzero(np.concatenate([[True], phase[1:] != phase[:-1]]))
         figures = curve.energy_of_intervals(ends[np.append(first, len(phase))])
         for row, column in zip(total, (figures.value, figures.low, figures.high), strict=True):
@@ -80,11 +75,12 @@ def _joint_bounds(parts: tuple[SensorCurve, ...], segments: Segments) -> tuple[F
     for part in parts:
         at = part.refreshes.at_s
         cuts = np.concatenate([[open_s], at[(at > open_s) & (at < close_s)], [close_s]])
-        for rows in row_chunks(segments, cuts[:-1], cuts[1:]):
-            ends = cuts[rows.start : rows.stop + 1]
-            least, most = _joint_rows(
-                part, part.differences(ends), np.diff(ends), phase_seconds_between(segments, ends)
-            )
+        places = segment_at(segments, cuts)
+        for rows in row_chunks(places[:-1], places[1:]):
+            around = slice(rows.start, rows.stop + 1)
+            ends = cuts[around]
+            spent = phase_seconds_between(segments, ends, places[around])
+            least, most = _joint_rows(part, part.differences(ends), np.diff(ends), spent)
             low += least
             high += most
     return low, high

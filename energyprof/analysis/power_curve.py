@@ -109,7 +109,7 @@ def power_curve(
     return PowerCurve(
         since_s=since,
         until_s=until,
-        at=edge_times(since, until),
+        at=edge_times(since, until, refresh_s),
         power_w=np.repeat(channel.value[first], repeat),
         refresh_s=refresh_s,
         window_s=window_s or 0.0,

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from energyprof.analysis.arrays import Floats, seconds
+from energyprof.analysis.arrays import Floats, seconds_between
 from energyprof.analysis.attribution import Attribution, DomainAttribution, attribute
 from energyprof.analysis.domains import domain_kind, worst
 from energyprof.analysis.windows import Windows
@@ -41,8 +41,8 @@ def step_columns(trace: Trace, attribution: Attribution) -> dict[str, Column]:
     """Return the columns of :func:`step_table` from what was attributed already."""
     steps = attribution.steps
     table: dict[str, Column] = {
-        "start_s": seconds(steps.start_ns - trace.window_ns[0]),
-        "duration_s": seconds(steps.end_ns - steps.start_ns),
+        "start_s": seconds_between(trace.window_ns[0], steps.start_ns),
+        "duration_s": seconds_between(steps.start_ns, steps.end_ns),
         "phase": step_phase(attribution.segments, steps),
     }
     everything = list(attribution.known.values())
@@ -70,15 +70,15 @@ _ENERGY: Final = (
 
 def _energy_columns(prefix: str, domains: Sequence[DomainAttribution], count: int) -> dict[str, Column]:
     """Return the energy columns of some domains together; NaN where there is none."""
-    columns = [np.zeros(count) if domains else np.broadcast_to(np.nan, count) for _ in _ENERGY[:-1]]
-    for domain in domains:
+    columns = [np.empty(count) if domains else np.broadcast_to(np.nan, count) for _ in _ENERGY[:-1]]
+    for place, domain in enumerate(domains):
         chunk = max(CELLS // len(domain.segments.phases), 1)
         for start in range(0, count, chunk):
             rows = slice(start, start + chunk)
             bounded, modelled = domain.step_figures(rows)
             parts = (bounded.value, bounded.low, bounded.high, modelled.value, modelled.low, modelled.high)
             for column, part in zip(columns, parts, strict=True):
-                column[rows] += part
+                column[rows] = column[rows] + part if place else part
     source = worst(domain.curve.source for domain in domains).value
     columns.append(np.broadcast_to(np.array(source), count))
     return {prefix + name: column for name, column in zip(_ENERGY, columns, strict=True)}
@@ -91,10 +91,14 @@ def step_phase(segments: Segments, steps: Windows) -> NDArray[np.int32]:
     order = np.argsort([name.count("/") for name in segments.phases], kind="stable").astype(np.int32)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order), dtype=np.int32)
-    end = int(steps.stop[-1])
-    ranks = rank[segments.phase[:end]]
-    ranks[segments.step[:end] < 0] = len(order) - 1  # what lies between steps says nothing of them
-    return order[np.minimum.reduceat(ranks, steps.first)]
+    phase = np.empty(len(steps), np.int32)
+    for start in range(0, len(steps), CELLS):
+        first = steps.first[start : start + CELLS]
+        inside = slice(int(first[0]), int(steps.stop[start + len(first) - 1]))
+        ranks = rank[segments.phase[inside]]
+        ranks[segments.step[inside] < 0] = len(order) - 1  # what lies between steps says nothing of them
+        phase[start : start + CELLS] = order[np.minimum.reduceat(ranks, first - inside.start)]
+    return phase
 
 
 def step_memory_bytes(channels: Sequence[Channel], steps: Windows) -> Floats:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from energyprof.analysis.arrays import Bools, Floats, Ints, Times, seconds, sum_by
+from energyprof.analysis.arrays import Bools, Floats, Ints, Times, seconds_between, sum_by
 from energyprof.record.trace import UNATTRIBUTED, Segments, Trace
 
 __all__ = [
+    "SEGMENTS_AT_A_TIME",
     "Windows",
+    "boundaries",
     "domain_segments",
     "phase_seconds",
     "stays",
     "step_windows",
     "window_segments",
 ]
+
+SEGMENTS_AT_A_TIME: Final = 1 << 17  # they stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +115,40 @@ def domain_segments(segments: Segments, domain: str) -> Segments:
 
 
 def step_windows(segments: Segments) -> Windows:
-    """Return one window a step: from its first segment's start to its last segment's end."""
-    return _runs(segments, segments.step, segments.step >= 0)
+    """Return one window a step: from its first segment's start to its last segment's end.
+
+    Steps that follow one another share their boundaries in memory: a run of ten million is not copied twice.
+    """
+    new = np.ones(len(segments.step) + 1, bool)
+    np.not_equal(segments.step[1:], segments.step[:-1], out=new[1:-1])
+    edges = np.flatnonzero(new)
+    times = np.empty(len(edges), np.int64)
+    np.take(segments.start_ns, edges[:-1], out=times[:-1], mode="clip")
+    times[-1] = segments.end_ns
+    label = segments.step if len(edges) == len(new) else segments.step[edges[:-1]]
+    rows = _where(label >= 0)
+    return Windows(
+        label=label[rows].astype(np.int64, copy=False),
+        start_ns=times[:-1][rows],
+        end_ns=times[1:][rows],
+        first=edges[:-1][rows],
+        stop=edges[1:][rows],
+    )
+
+
+def _where(wanted: Bools) -> slice | Ints:
+    """Return the rows that are wanted; as a slice, which copies nothing, where they follow one another."""
+    rows = np.flatnonzero(wanted)
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
+
+
+def boundaries(segments: Segments, first: int, stop: int) -> Times:
+    """Return (stop - first + 1,) when segments ``first`` to ``stop - 1`` begin, and the last ends."""
+    if stop < len(segments.start_ns):
+        return segments.start_ns[first : stop + 1]
+    return np.append(segments.start_ns[first:], segments.end_ns)
 
 
 def stays(segments: Segments) -> Ints:
@@ -124,22 +159,9 @@ def stays(segments: Segments) -> Ints:
 
 def phase_seconds(segments: Segments) -> Floats:
     """Return (p,) seconds spent in each phase."""
-    lengths = np.diff(segments.start_ns, append=segments.end_ns)
-    return sum_by(segments.phase, seconds(lengths), len(segments.phases))
-
-
-def _runs(segments: Segments, label: NDArray[np.integer[Any]], keep: Bools) -> Windows:
-    first = np.flatnonzero(np.concatenate([[True], label[1:] != label[:-1]]))
-    stop = np.append(first[1:], len(label))
-    kept = keep[first]
-    first, stop = first[kept], stop[kept]
-    end_ns = segments.start_ns[np.minimum(stop, len(label) - 1)]
-    if len(stop) and stop[-1] == len(label):
-        end_ns[-1] = segments.end_ns
-    return Windows(
-        label=label[first].astype(np.int64, copy=False),
-        start_ns=segments.start_ns[first],
-        end_ns=end_ns,
-        first=first,
-        stop=stop,
-    )
+    total = np.zeros(len(segments.phases))
+    for start in range(0, len(segments.phase), SEGMENTS_AT_A_TIME):
+        phase = segments.phase[start : start + SEGMENTS_AT_A_TIME]
+        ends = boundaries(segments, start, start + len(phase))
+        total += sum_by(phase, seconds_between(ends[:-1], ends[1:]), len(total))
+    return total

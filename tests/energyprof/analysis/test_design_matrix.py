@@ -4,7 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energyprof.analysis import design_matrix
-from energyprof.analysis.design_matrix import phase_seconds_between, row_chunks, seconds_in_phases
+from energyprof.analysis.design_matrix import (
+    phase_seconds_between,
+    row_chunks,
+    seconds_in_phases,
+    segment_at,
+)
 
 
 def slowly(segments, start, end):
@@ -41,7 +46,7 @@ def test_intervals_may_overlap_and_leave_time_out(segments, spans):
 def test_chunks_cover_every_row_once_and_stay_small(segments, monkeypatch):
     monkeypatch.setattr(design_matrix, "ROWS_AT_A_TIME", 4)
     monkeypatch.setattr(design_matrix, "SEGMENTS_AT_A_TIME", 6)
-    cuts = np.linspace(0, 3, 40)
-    chunks = list(row_chunks(segments, cuts[:-1], cuts[1:]))
+    at = segment_at(segments, np.linspace(0, 3, 40))
+    chunks = list(row_chunks(at[:-1], at[1:]))
     assert [row for chunk in chunks for row in range(chunk.start, chunk.stop)] == list(range(39))
     assert max(chunk.stop - chunk.start for chunk in chunks) <= 4

@@ -55,3 +55,22 @@ def test_a_few_refreshes_are_taken_as_they_are():
     found = edge_times(since, until)
     assert found.at_s == pytest.approx([0.005, 0.105, 0.205])
     assert found.deviation_s == pytest.approx(0.01 / np.sqrt(12), rel=1e-3)
+
+
+def test_refreshes_that_were_left_out_are_counted_by_the_period_of_the_sensor():
+    rng = np.random.default_rng(5)
+    number = np.cumsum(rng.choice([2, 3, 4], 1500))  # of a fast sensor not every refresh is followed
+    truth, since, until = brackets(rng, 0.011 + 0.0207 * number, 0.004)
+
+    def error(refresh_s):
+        return np.sqrt(np.mean((edge_times(since, until, refresh_s).at_s - truth) ** 2))
+
+    assert error(0.020) < 0.6 * error(None)
+    assert error(0.020) < 0.0004
+
+
+def test_a_period_that_is_stated_too_long_is_not_believed():
+    rng = np.random.default_rng(6)
+    _, since, until = brackets(rng, 0.037 + 0.1 * np.arange(600), 0.004)
+    stated, seen = edge_times(since, until, 1.0), edge_times(since, until)
+    assert (stated.at_s == seen.at_s).all()
