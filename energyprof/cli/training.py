@@ -53,6 +53,7 @@ def train_and_report(
     Raises:
         EnergyprofError: what was asked for cannot be meant, or training failed.
     """
+    from energyprof.cli.indexing import refresh_index
     from energyprof.cli.rendering import show_run
     from energyprof.recording.profiler import Profiler
     from learners.experiment import prepare
@@ -71,6 +72,8 @@ def train_and_report(
     finally:
         if profiler.finished and not (quiet and not as_json):
             show_run(profiler.run, as_json=as_json)
+        if profiler.finished:
+            refresh_index(profiling["out"])
 
 
 def _announce(experiment: Experiment) -> None:

@@ -18,6 +18,7 @@ from energyprof.record.decoding import Misfit, decode
 __all__ = [
     "Problem",
     "ProblemSink",
+    "budget_file_in",
     "budget_text",
     "find_budget_file",
     "parse_budgets",
@@ -73,6 +74,21 @@ def find_budget_file(folder: Path) -> Path:
     Raises:
         ConfigError: there is none, or there are two.
     """
+    found = budget_file_in(folder)
+    if found is None:
+        raise ConfigError(
+            f"no budgets: neither {_STANDALONE} nor [tool.energyprof] in {_PYPROJECT} is here; "
+            "write one or name it with --config"
+        )
+    return found
+
+
+def budget_file_in(folder: Path) -> Path | None:
+    """Return the file that holds the budgets of a folder, or None.
+
+    Raises:
+        ConfigError: there are two.
+    """
     standalone, pyproject = folder / _STANDALONE, folder / _PYPROJECT
     inside = pyproject.is_file() and "[tool.energyprof" in pyproject.read_text("utf-8", errors="replace")
     if standalone.is_file() and inside:
@@ -81,12 +97,7 @@ def find_budget_file(folder: Path) -> Path:
         )
     if standalone.is_file():
         return standalone
-    if inside:
-        return pyproject
-    raise ConfigError(
-        f"no budgets: neither {_STANDALONE} nor [tool.energyprof] in {_PYPROJECT} is here; "
-        "write one or name it with --config"
-    )
+    return pyproject if inside else None
 
 
 def read_budgets(path: Path, name: str | None = None) -> BudgetBook:

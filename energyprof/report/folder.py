@@ -11,7 +11,7 @@ from energyprof.record.model import Report
 from energyprof.record.schema import read_report, write_text
 from energyprof.record.store import REPORT_JSON, list_runs
 
-__all__ = ["FolderEntry", "read_folder", "write_index"]
+__all__ = ["FolderEntry", "read_entry", "read_folder", "write_index"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class FolderEntry:
 
 def read_folder(out: Path) -> list[FolderEntry]:
     """Read every run folder, oldest first. Files and folders that are no run are passed over."""
-    return [_entry(folder) for folder in list_runs(out)]
+    return [read_entry(folder) for folder in list_runs(out)]
 
 
 def write_index(out: Path, promoted: Collection[str] = ()) -> Path:
@@ -53,7 +53,8 @@ def write_index(out: Path, promoted: Collection[str] = ()) -> Path:
     return path
 
 
-def _entry(folder: Path) -> FolderEntry:
+def read_entry(folder: Path) -> FolderEntry:
+    """Read one run folder."""
     page = (folder / "report.html").exists()
     if not (folder / REPORT_JSON).exists():
         reason = "it has a trace but no report.json yet: energyprof report build makes one"

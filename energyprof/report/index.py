@@ -35,6 +35,7 @@ class Line:
     device: str
     accuracy: float | None
     warnings: int
+    promoted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ def render_index(entries: Sequence[FolderEntry], promoted: Collection[str] = ())
         entries: from :func:`energyprof.report.folder.read_folder`, oldest first.
         promoted: ids of runs that stand in a baseline.
     """
-    lines = [_line(entry, entry.report) for entry in reversed(entries) if entry.report is not None]
+    lines = [_line(entry, entry.report, promoted) for entry in reversed(entries) if entry.report is not None]
     trends = trends_of([line.report for line in reversed(lines)], promoted)
     contents = [("runs", "Runs")]
     contents += [("trends", "Trends")] if trends else []
@@ -104,7 +105,7 @@ def _device(report: Report) -> str:
     return env.gpus[0].name if on_gpu else (env.cpu or env.platform)
 
 
-def _line(entry: FolderEntry, report: Report) -> Line:
+def _line(entry: FolderEntry, report: Report, promoted: Collection[str]) -> Line:
     quality = report.quality
     return Line(
         entry=entry,
@@ -113,6 +114,7 @@ def _line(entry: FolderEntry, report: Report) -> Line:
         device=_device(report),
         accuracy=quality.test_accuracy if quality.test_accuracy is not None else quality.validation_accuracy,
         warnings=sum(flag.severity is not Severity.INFO for flag in report.flags),
+        promoted=report.run.id in promoted,
     )
 
 

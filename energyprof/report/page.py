@@ -19,8 +19,9 @@ from energyprof.record.model import Quantity
 from energyprof.report import words
 from energyprof.report.encode import json_for_html
 
-__all__ = ["CONTENT_POLICY", "asset", "fragment", "render_page"]
+__all__ = ["CONTENT_POLICY", "GENERATOR", "asset", "fragment", "render_page"]
 
+GENERATOR: Final = '<meta name="generator" content="energyprof">'  # by which our pages are known
 LONGEST_TEXT: Final = 400  # characters of one text in a page; the JSON holds them all
 CONTENT_POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
@@ -40,6 +41,7 @@ def render_page(template: str, *, data: Mapping[str, Any], scripts: tuple[str, .
     page = _environment().get_template(template)
     text = page.render(
         policy=CONTENT_POLICY,
+        generator=Markup(GENERATOR),
         data=Markup(json_for_html(data)),
         styles=Markup(asset("uplot.min.css") + asset("page.css")),
         scripts=[Markup(asset(name)) for name in scripts],

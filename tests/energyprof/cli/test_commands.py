@@ -56,6 +56,12 @@ def test_the_page_of_a_run_is_found_and_built_again(two_runs: Path, capsys: Capt
     assert page.read_bytes() == before
 
 
+def test_opening_a_run_brings_the_index_that_it_links_to(two_runs: Path, capsys: Capture) -> None:
+    (two_runs / "index.html").unlink(missing_ok=True)
+    assert main(["report", "open", "last", "--print", "--out", str(two_runs)]) == 0
+    assert all(run in (two_runs / "index.html").read_text() for run in ids(two_runs))
+
+
 def test_a_run_is_exported(two_runs: Path, tmp_path: Path, capsys: Capture) -> None:
     formats = ("--perfetto", "--csv", "--parquet")
     assert main(["export", "last", *formats, "--to", str(tmp_path / "x"), "--out", str(two_runs)]) == 0

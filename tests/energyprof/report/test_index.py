@@ -94,6 +94,19 @@ def test_a_trend_finds_where_energy_stepped_up(runs: Runs) -> None:
     assert "big" in trend.chart
 
 
+def test_runs_of_a_promoted_baseline_are_marked_in_the_table_and_in_the_trend(runs: Runs) -> None:
+    reports = repeated(runs["gpu"][0], [100.0, 101.0, 99.0])
+    entries = [FolderEntry(folder=report.run.id, report=report) for report in reports]
+    html = render_index(entries, promoted={"r001", "elsewhere"})
+    (row,) = [line for line in html.splitlines() if line.startswith("<tr") and ">baseline<" in line]
+    assert "r001" in row
+    assert html.count("s2 big") == 1
+    plain = render_index(entries)
+    assert ">baseline<" not in plain
+    assert "s2 big" not in plain
+    assert "promoted baseline" not in plain
+
+
 def test_failed_runs_and_small_groups_are_in_no_trend(runs: Runs) -> None:
     few = repeated(runs["gpu"][0], [1.0, 2.0])
     partial = [runs["partial"][0]] * 5
