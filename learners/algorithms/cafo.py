@@ -5,7 +5,7 @@ Zhao et al., arXiv 2303.09728:
     h_i = B_i(h_{i-1}): Conv 3x3 pad 1, ReLU, MaxPool 2, BatchNorm                          (section 3.1)
     P_i = f(H_i V_i), H_i the flattened h_i (n, d_i), V_i (d_i, C);  prediction argmax_c sum_i P_i
 
-Predictors (section 3.3), each trained with its block frozen, one after another:
+Predictors (section 3.3), each trained with its block frozen, one after another, mse all in one pass:
 
     ce          f = softmax     dL/dV = H' (softmax(H V) - Y) / n
     sparsemax   f = sparsemax   dL/dV = H' (sparsemax(H V) - Y) / n
@@ -99,7 +99,7 @@ class CascadedForward(Learner):
         self._closed_form = config.predictor == "mse"
         self._optimizer: FusedOptimizer | None = None  # of what is in training
         self.teacher = self._make_teacher(blueprint)
-        self._normal_equations: NormalEquations | None = None  # of the predictor in the making
+        self._equations: list[NormalEquations] = []  # of each predictor, in the making
 
     def stages(self) -> Iterator[Stage]:
         """Yield the blocks' training if any, the pass for the statistics, then one stage a predictor."""
@@ -108,7 +108,11 @@ class CascadedForward(Learner):
             self.teacher = self._optimizer = None
             _forget_statistics(self.blocks)
         yield Stage(name="statistics", step=self._take_statistics, epochs=1)
-        learn, epochs = (self._accumulate, 1) if self._closed_form else (self._learn, None)
+        if self._closed_form:
+            self.ready = len(self.blocks)
+            yield Stage(name="predictors", step=self._accumulate, epochs=1, loss=self._closed_form_loss)
+            self._solve()
+            return
         for index in range(len(self.blocks)):
             self.ready = index + 1
             name, loss = f"predictor{index + 1}", partial(self._loss, index)
@@ -116,8 +120,7 @@ class CascadedForward(Learner):
                 step, frozen = partial(self._fit, index), partial(self._features, index)
                 yield Stage(name=name, step=step, loss=loss, frozen=frozen)
             else:
-                yield Stage(name=name, step=partial(learn, index), epochs=epochs, loss=loss)
-            self._solve(index)
+                yield Stage(name=name, step=partial(self._learn, index), loss=loss)
             self._optimizer = self.predictors[index].grad = None
 
     @torch.no_grad()
@@ -163,35 +166,47 @@ class CascadedForward(Learner):
         return {"loss": loss}
 
     @torch.no_grad()
-    def _accumulate(self, index: int, batch: Batch) -> Metrics:
-        """Add one batch to H'H and H'Y of predictor ``index``; the loss is that of the predictor as it is."""
-        with self.phase("forward"):
-            h = widened(self._features(index, batch.x))  # what is solved for stays fp32
-        with self.phase("local-update"):
-            if self._normal_equations is None:
-                self._normal_equations = NormalEquations(h.shape[1], self.classes, h.device)
-            self._normal_equations.add(h, batch.y)
-        return {"loss": squared_error(product(h, self.predictors[index]), batch.y)}
+    def _accumulate(self, batch: Batch) -> Metrics:
+        """Add one batch to H'H and H'Y of every predictor; the loss is that of the predictors as they are."""
+        if not self._equations:
+            sizes = [predictor.shape[1] for predictor in self.predictors]
+            self._equations = [NormalEquations(d, self.classes, batch.x.device) for d in sizes]
+        x, losses = batch.x, []
+        for index, (block, equations) in enumerate(zip(self.blocks, self._equations, strict=True), 1):
+            with self.phase(f"block{index}/forward"):
+                x = block.eval()(x)
+            with self.phase(f"predictor{index}/local-update"):
+                h = widened(x.flatten(1))  # what is solved for stays fp32
+                equations.add(h, batch.y)
+                losses.append(squared_error(product(h, self.predictors[index - 1]), batch.y))
+        return {"loss": torch.stack(losses).mean()}
 
     @torch.no_grad()
-    def _solve(self, index: int) -> None:
-        """Set V = (H'H + lambda I)^-1 H'Y by Cholesky factors."""
-        if self._normal_equations is None:
-            return
-        solution = self._normal_equations.solve(self.config.ridge)
-        if solution is None:
-            raise TrainingFailed(
-                f"the closed form of predictor {index + 1} has no solution: H'H + {self.config.ridge:g} I is "
-                "not positive definite; raise --set ridge=... or look for NaN in the data"
-            )
-        self.predictors[index].copy_(solution)
-        self._normal_equations = None
+    def _solve(self) -> None:
+        """Set each V = (H'H + lambda I)^-1 H'Y by Cholesky factors."""
+        for index, equations in enumerate(self._equations):
+            solution = equations.solve(self.config.ridge)
+            if solution is None:
+                raise TrainingFailed(
+                    f"the closed form of predictor {index + 1} has no solution: H'H + {self.config.ridge:g} "
+                    "I is not positive definite; raise --set ridge=... or look for NaN in the data"
+                )
+            self.predictors[index].copy_(solution)
+        self._equations = []
+
+    @torch.no_grad()
+    def _closed_form_loss(self, batch: Batch) -> Tensor:
+        """Return the mean over predictors of their squared errors on a batch."""
+        x, losses = batch.x, []
+        for block, predictor in zip(self.blocks, self.predictors, strict=True):
+            x = block.eval()(x)
+            losses.append(squared_error(product(x.flatten(1), predictor), batch.y))
+        return torch.stack(losses).mean()
 
     @torch.no_grad()
     def _loss(self, index: int, batch: Batch) -> Tensor:
         """Return the loss of predictor ``index`` on a batch, without learning."""
-        outputs = product(self._features(index, batch.x), self.predictors[index])
-        return squared_error(outputs, batch.y) if self._closed_form else self._error(outputs, batch.y)[0]
+        return self._error(product(self._features(index, batch.x), self.predictors[index]), batch.y)[0]
 
     def _features(self, index: int, x: Tensor) -> Tensor:
         """Return H_i (B, d_i) with frozen statistics."""

@@ -104,7 +104,7 @@ def test_the_closed_form_takes_one_pass_and_keeps_no_products(make_cafo, make_ba
     for stage in cafo.stages():
         assert stage.epochs == 1
         stage.step(make_batch())
-    assert cafo._normal_equations is None
+    assert not cafo._equations
 
 
 def test_normal_equations_without_a_solution_end_the_training_in_one_line(make_cafo):
