@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from learners.networks.product import product
+from learners.networks.product import product, widened
 
 __all__ = ["NormalEquations"]
 
@@ -28,13 +28,14 @@ class NormalEquations:
 
     @torch.no_grad()
     def add(self, h: Tensor, y: Tensor) -> None:
-        """Add the rows of H (B, d) and their labels (B,)."""
-        columns = h.t().contiguous()  # (d, B): a panel is then whole rows
-        for first in range(0, len(columns), _PANEL):
-            self.gram[first : first + _PANEL, first:] += product(
-                columns[first : first + _PANEL], columns[first:]
-            )
-        self.cross += product(columns, F.one_hot(y, self.cross.shape[1]).to(h.dtype).t())
+        """Add the rows of H (B, d) and their labels (B,), in fp32 under autocast too: it is to be solved."""
+        columns = widened(h).t().contiguous()  # (d, B): a panel is then whole rows
+        with torch.autocast(h.device.type, enabled=False):
+            for first in range(0, len(columns), _PANEL):
+                self.gram[first : first + _PANEL, first:] += product(
+                    columns[first : first + _PANEL], columns[first:]
+                )
+            self.cross += product(columns, F.one_hot(y, self.cross.shape[1]).to(columns.dtype).t())
 
     @torch.no_grad()
     def solve(self, ridge: float) -> Tensor | None:

@@ -102,6 +102,8 @@ def test_the_carbon_of_a_named_country_and_of_none(
         (("--algo", "mf", "--set", "lr=1", "--set", "lr=2"), "is given twice"),
         (("--algo", "mf", "--device", "cuda:9"), "--device cuda:9 is not there"),
         (("--algo", "mf", "--device", "tpu"), "means no device"),
+        (("--algo", "mf", "--precision", "fp8"), "unknown precision 'fp8': did you mean"),
+        (("--algo", "mf", "--precision", "tf32", "--device", "cpu"), "tf32 needs tensor cores"),
         (("--algo", "mf", "--epochs", "0"), "--epochs 0 would train nothing"),
         (("--algo", "mf", "--batch-size", "5000"), "--batch-size 5000 is larger than the training data"),
         (("--algo", "mf", "--passes", "3", "--epochs", "2"), "leave out --epochs"),
@@ -175,3 +177,19 @@ def test_a_run_that_is_told_to_stop_finishes_its_report(tmp_path: Path, number: 
     assert report.run.status is RunStatus.INTERRUPTED
     assert report.totals.steps > 20
     assert (folder / "report.html").exists()
+
+
+def test_a_run_in_bfloat16_says_so_and_the_next_one_is_fp32(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports = {}
+    for precision in ("bf16", "fp32"):
+        assert run(tmp_path, "--algo", "mf", "--json", "--precision", precision, *QUICK) == 0
+        reports[precision] = json.loads(capsys.readouterr().out)
+        assert reports[precision]["workload"]["precision"] == precision
+        assert reports[precision]["environment"]["keeps_freed_memory"] in (True, False)
+    narrow, exact = reports["bf16"], reports["fp32"]
+    assert narrow["totals"]["flops"] == exact["totals"]["flops"]
+    assert narrow["memory"]["optimizer_state"] == exact["memory"]["optimizer_state"]
+    assert narrow["memory"]["activations"] != exact["memory"]["activations"]
+    assert narrow["quality"]["validation_loss"] != exact["quality"]["validation_loss"]
