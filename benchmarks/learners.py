@@ -1,9 +1,10 @@
 """Steps a second of each learner, against its floor and against a textbook loop, interleaved in one run.
 
-    python benchmarks/learners.py [--rounds 60] [--threads 2] [--wide]
+    python benchmarks/learners.py [--rounds 60] [--threads 2] [--wide] [--public-ff PATH ...]
 
 Every round times a few steps of every arm, arms in a new random order; the table gives lower quartiles over
-rounds and their ratios: on a shared machine, a median measures the other tenants.
+rounds and their ratios: on a shared machine, a median measures the other tenants. Public implementations are
+compared at their own settings where a checkout of them is given.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 sys.path[0] = str(Path(__file__).parents[1])  # not this folder: ``learners`` would be this file
 
+from benchmarks import public  # noqa: E402
 from benchmarks.floors import floor_bp, floor_ff, floor_mf  # noqa: E402
-from benchmarks.textbook import Images, batches, textbook_bp, textbook_ff, textbook_mf  # noqa: E402
+from benchmarks.textbook import Images, Step, batches, textbook_bp, textbook_ff, textbook_mf  # noqa: E402
 from learners.base import Batch, DataSpec  # noqa: E402
 from learners.registry import build  # noqa: E402
 from learners.training.host import prepare_host  # noqa: E402
@@ -30,14 +34,15 @@ BATCH_SIZE = 128
 REPEATS = 4
 FLOORS = {"bp": floor_bp, "mf": floor_mf, "ff": floor_ff}
 TEXTBOOKS = {"bp": textbook_bp, "mf": textbook_mf, "ff": textbook_ff}
-NETS = {
+NETS: dict[str, tuple[tuple[int, int, int], Hidden]] = {
     "mnist": ((1, 28, 28), {"bp": (1000, 1000), "mf": (1000, 1000), "ff": (1000, 1000, 1000)}),
     "cifar": ((3, 32, 32), {"bp": (2000, 2000, 2000), "mf": (2000, 2000, 2000)}),
 }
 Arm = Callable[[], object]
+Hidden = dict[str, tuple[int, ...]]
 
 
-def make_arms(shape: tuple[int, int, int], hidden: dict[str, tuple[int, ...]]) -> dict[str, Arm]:
+def make_arms(shape: tuple[int, int, int], hidden: Hidden) -> dict[str, Arm]:
     """Return the arms of one table: for each learner ours, its floor, its textbook step and textbook loop."""
     spec = DataSpec(shape=shape, classes=10)
     generator = torch.Generator().manual_seed(0)
@@ -48,27 +53,33 @@ def make_arms(shape: tuple[int, int, int], hidden: dict[str, tuple[int, ...]]) -
         sizes = (spec.features, *widths, 10)
         learner = build(name, spec, "mlp:" + ",".join(map(str, widths)))
         floor, textbook = FLOORS[name](sizes, BATCH_SIZE), TEXTBOOKS[name](sizes)
-        arms[f"{name} ours"] = lambda learner=learner: learner.step(batch)
-        arms[f"{name} floor"] = lambda floor=floor: floor(flat)
-        arms[f"{name} textbook step"] = lambda textbook=textbook: textbook(batch.x, batch.y)
-        arms[f"{name} textbook loop"] = lambda textbook=textbook: textbook(*next(stream))
+        arms[f"{name} ours"] = partial(learner.step, batch)
+        arms[f"{name} floor"] = partial(floor, flat)
+        arms[f"{name} textbook step"] = partial(textbook, batch.x, batch.y)
+        arms[f"{name} textbook loop"] = partial(_on_next, textbook, stream)
     return arms
 
 
-def measure(arms: dict[str, Arm], rounds: int) -> dict[str, float]:
+def _on_next(step: Step, stream: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
+    return step(*next(stream))
+
+
+def measure(arms: dict[str, Arm], rounds: int, repeats: int = REPEATS, warm_up: int = 3) -> dict[str, float]:
     """Return the lower-quartile milliseconds of each arm."""
-    order, times = list(arms), {name: [] for name in arms}
-    for name in order * 3:
+    order = list(arms)
+    times: dict[str, list[float]] = {name: [] for name in arms}
+    for name in order * warm_up:
         arms[name]()
     shuffle = random.Random(0).shuffle
     for _ in range(rounds):
         shuffle(order)
         for name in order:
-            arms[name]()  # brings its weights back into the cache, as in training
+            if repeats > 1:
+                arms[name]()  # brings its weights back into the cache, as in training
             start = time.perf_counter()
-            for _ in range(REPEATS):
+            for _ in range(repeats):
                 arms[name]()
-            times[name].append((time.perf_counter() - start) * 1e3 / REPEATS)
+            times[name].append((time.perf_counter() - start) * 1e3 / repeats)
     return {name: statistics.quantiles(values, n=4)[0] for name, values in times.items()}
 
 
@@ -99,6 +110,16 @@ def report(net: str, quiet_ms: dict[str, float], names: list[str]) -> None:
         )
 
 
+def compare_public(paths: dict[str, Path]) -> None:
+    """Print public implementations beside ours: lower quartiles of interleaved rounds."""
+    if paths:
+        print(f"\n{'at its own settings, ms':<78}{'public':>10}{'ours':>10}{'speed-up':>10}")
+    for pair in public.pairs(paths):
+        quiet_ms = measure({"public": pair.public, "ours": pair.ours}, pair.rounds, repeats=1, warm_up=1)
+        theirs, ours = quiet_ms["public"], quiet_ms["ours"]
+        print(f"{pair.title:<78}{theirs:>10.1f}{ours:>10.1f}{theirs / ours:>10.2f}", flush=True)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -107,12 +128,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--wide", action="store_true", help="also 3072-2000-2000-2000-10")
+    parser.add_argument("--only-public", action="store_true", help="leave out our own nets' tables")
+    for name, what in public.CHECKOUTS.items():
+        parser.add_argument(f"--public-{name}", type=Path, metavar="PATH", help=f"checkout of {what}")
     options = parser.parse_args()
     prepare_host(options.threads)
-    for net in ("mnist", "cifar") if options.wide else ("mnist",):
+    nets = ("mnist", "cifar") if options.wide else ("mnist",)
+    for net in () if options.only_public else nets:
         shape, hidden = NETS[net]
         torch.manual_seed(0)
         report(net, measure(make_arms(shape, hidden), options.rounds), list(hidden))
+    paths = {name: getattr(options, f"public_{name}".replace("-", "_")) for name in public.CHECKOUTS}
+    compare_public({name: path for name, path in paths.items() if path is not None})
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-__all__ = ["Images", "batches", "textbook_bp", "textbook_ff", "textbook_mf"]
+__all__ = ["Images", "Step", "batches", "textbook_bp", "textbook_ff", "textbook_mf"]
 
 Step = Callable[[Tensor, Tensor], Tensor]
 
 
-class Images(Dataset):
+class Images(Dataset[tuple[Tensor, int]]):
     """Bytes that become a normalised float image one sample at a time, as image data sets do it."""
 
     def __init__(self, shape: tuple[int, int, int], count: int = 4096) -> None:
@@ -52,7 +52,7 @@ def textbook_bp(sizes: tuple[int, ...]) -> Step:
     def step(x: Tensor, y: Tensor) -> Tensor:
         optimizer.zero_grad()
         loss = F.cross_entropy(net(x), y)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return loss
 
@@ -72,7 +72,7 @@ def textbook_mf(sizes: tuple[int, ...]) -> Step:
             optimizer.zero_grad()
             a = F.relu(layer(a.detach()))
             loss = F.cross_entropy(head(a), y)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         return loss
 
@@ -103,7 +103,7 @@ def textbook_ff(sizes: tuple[int, ...]) -> Step:
             theta = layer.out_features
             real, false = positive.pow(2).sum(1), negative.pow(2).sum(1)
             loss = F.softplus(theta - real) + F.softplus(false - theta)
-            loss.mean().backward()
+            loss.mean().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         return loss.mean()
 
