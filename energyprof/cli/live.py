@@ -76,7 +76,7 @@ class LiveView:
         self._meter = PowerMeter(latest)
         self._began_s = time.perf_counter()
         self._steps_per_epoch, self._epochs = 1, 1
-        self._epoch = self._step = self._done = 0
+        self._epoch = self._step = self._done = self._before = 0
         self._stage, self._doing = "train", "training"
         self._last: EpochOutcome | None = None
         self._live = Live(get_renderable=self._draw, console=console, refresh_per_second=4, transient=True)
@@ -90,10 +90,13 @@ class LiveView:
         """Take the view away."""
         self._live.stop()
 
-    def training_began(self, stages: tuple[tuple[str, int], ...], steps_per_epoch: int) -> None:
+    def training_began(
+        self, stages: tuple[tuple[str, int], ...], steps_per_epoch: int, epochs_before: int = 0
+    ) -> None:
         """Take what is to come."""
         self._began_s = time.perf_counter()
         self._epochs, self._steps_per_epoch = sum(count for _, count in stages), steps_per_epoch
+        self._done = self._before = epochs_before
 
     def epoch_began(self, stage: str, epoch: int) -> None:
         """Take note."""
@@ -121,7 +124,8 @@ class LiveView:
         total = self._epochs * self._steps_per_epoch
         steps = min(total, self._done * self._steps_per_epoch + self._step)
         took_s = time.perf_counter() - self._began_s
-        left = f"{format_duration(took_s / steps * (total - steps))} left" if steps else "starting"
+        own = steps - self._before * self._steps_per_epoch  # an earlier run did the others
+        left = f"{format_duration(took_s / own * (total - steps))} left" if own else "starting"
         head = Text.assemble((self._title, "bold"), f"  {self._doing}")
         line = Table.grid(padding=(0, 1))
         line.add_row(
@@ -129,7 +133,7 @@ class LiveView:
             ProgressBar(total=total, completed=steps, width=30),
             Text(f"{format_duration(took_s)}, {left}", style="dim"),
         )
-        return Group(head, line, Text("   ".join(self._figures(steps))))
+        return Group(head, line, Text("   ".join(self._figures(own))))
 
     def _figures(self, steps: int) -> list[str]:
         meter, last, memory = self._meter, self._last, self._latest().get("host/memory")
@@ -168,7 +172,9 @@ class LineView:
     def __exit__(self, *_: object) -> None:
         """End."""
 
-    def training_began(self, stages: tuple[tuple[str, int], ...], steps_per_epoch: int) -> None:
+    def training_began(
+        self, stages: tuple[tuple[str, int], ...], steps_per_epoch: int, epochs_before: int = 0
+    ) -> None:
         """Take what is to come."""
         self._epochs = dict(stages)
         self._meter.update()

@@ -79,6 +79,8 @@ class FusedOptimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Come back from a copy, a pickle or :meth:`load_state_dict`, which all end here."""
         super().__setstate__(state)
+        for parameter, held in self.state.items():
+            held["step"] = held["step"].to(parameter.device)  # a state read from a file comes from the host
         self._gather()
 
     def _gather(self) -> None:

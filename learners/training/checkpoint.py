@@ -11,8 +11,19 @@ __all__ = ["BestWeights"]
 class BestWeights:
     """A copy of a module's parameters and buffers; its memory is allocated once."""
 
-    def __init__(self) -> None:
-        self._kept: dict[str, Tensor] | None = None
+    def __init__(self, kept: dict[str, Tensor] | None = None) -> None:
+        """Begin with nothing kept, or with what another one held."""
+        self._kept = kept
+
+    @property
+    def kept(self) -> dict[str, Tensor] | None:
+        """Return the copy by name, or None."""
+        return self._kept
+
+    def move(self, device: torch.device) -> None:
+        """Bring the copy to a device."""
+        if self._kept is not None:
+            self._kept = {name: value.to(device) for name, value in self._kept.items()}
 
     @torch.no_grad()
     def keep(self, module: nn.Module) -> None:

@@ -59,8 +59,12 @@ def count_prediction_flops(learner: Learner, batch: Batch) -> int:
 
 
 def total_flops(counts: Sequence[StageFlops], stages: Sequence[StageOutcome]) -> float:
-    """Return the FLOPs of training: of each stage that took a step, steps times those of one, and once."""
-    steps: Mapping[str, int] = {stage.name: stage.steps for stage in stages if stage.steps}
+    """Return the FLOPs of training: of each stage that took a step, steps times those of one, and once.
+
+    Steps of an earlier run, which this one continues, do not count.
+    """
+    own = {stage.name: stage.steps - stage.earlier_steps for stage in stages}
+    steps: Mapping[str, int] = {name: count for name, count in own.items() if count}
     return float(sum(c.step * steps[c.stage] + c.once for c in counts if c.stage in steps))
 
 

@@ -12,8 +12,10 @@ __all__ = ["Listener", "SilentListener"]
 class Listener(Protocol):
     """Told how training goes on, on the training thread: what it does here is part of the run's cost."""
 
-    def training_began(self, stages: tuple[tuple[str, int], ...], steps_per_epoch: int) -> None:
-        """Take the stages to come: name and greatest number of epochs of each."""
+    def training_began(
+        self, stages: tuple[tuple[str, int], ...], steps_per_epoch: int, epochs_before: int = 0
+    ) -> None:
+        """Take the stages: name and greatest number of epochs of each, and the epochs an earlier run did."""
         ...
 
     def epoch_began(self, stage: str, epoch: int) -> None:
@@ -36,7 +38,9 @@ class Listener(Protocol):
 class SilentListener:
     """Wants to know nothing."""
 
-    def training_began(self, stages: tuple[tuple[str, int], ...], steps_per_epoch: int) -> None:
+    def training_began(
+        self, stages: tuple[tuple[str, int], ...], steps_per_epoch: int, epochs_before: int = 0
+    ) -> None:
         """Ignore it."""
 
     def epoch_began(self, stage: str, epoch: int) -> None:

@@ -2,31 +2,36 @@
 
 In the ledger each stage of a learner is a phase (``train`` where there is only one), with ``<stage>/data``
 and the learner's own phases below it, and ``<stage>/cache`` where what frozen layers make of all images is
-computed and kept; evaluations and copies of weights are the phases ``evaluate`` and ``checkpoint``, outside
-of every stage. Inside a step nothing waits for the device.
+computed and kept; evaluations and copies of weights, in memory and on disk, are the phases ``evaluate`` and
+``checkpoint``, outside of every stage. Inside a step nothing waits for the device.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from energyprof.errors import TrainingFailed
 from learners.base import Batch, Learner, PhaseMarker, Stage, silent_phase
-from learners.training.checkpoint import BestWeights
+from learners.training.checkpoint_writer import CheckpointWriter
 from learners.training.execution import Execution
 from learners.training.finiteness import CHECK_EVERY, FiniteWatch
+from learners.training.frozen_outputs import seen_by
+from learners.training.learner_state import restore
 from learners.training.listener import Listener, SilentListener
 from learners.training.meter import Meter
 from learners.training.outcome import EpochOutcome, Outcome, StageOutcome
 from learners.training.protocol import Protocol
+from learners.training.random_state import restore_generators
 from learners.training.stage_plan import StagePlan, plan_stages
 from learners.training.stopping import Patience
 from learners.training.task import Evaluation, Part, Task
+from learners.training.training_state import TrainingState
 
 __all__ = ["train"]
 
@@ -39,6 +44,9 @@ def train(
     listener: Listener | None = None,
     plan: Sequence[StagePlan] | None = None,
     execution: Execution | None = None,
+    *,
+    writer: CheckpointWriter | None = None,
+    resumed: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Train a learner and evaluate it.
 
@@ -51,24 +59,36 @@ def train(
         plan: what :func:`learners.training.stage_plan.plan_stages` said of this learner before the window
             opened; None: it is asked here, in the phase ``plan``.
         execution: in which precision all of it is computed, closing acts and evaluations too; None: fp32.
+        writer: writes checkpoints as epochs end, and a last one if training is interrupted.
+        resumed: a checkpoint's content: training goes on where it was written, in the phase ``resume``.
 
     Raises:
         TrainingFailed: a loss is NaN or infinite.
-        UsageError: a budget that cannot be divided over the learner's stages.
+        UsageError: a budget that cannot be divided over the learner's stages, or a checkpoint of another
+            learner.
+        OutputError: a checkpoint cannot be written.
     """
     with (execution or Execution()).computing():
-        return _Training(learner, task, protocol, meter, listener or SilentListener()).run(plan)
+        training = _Training(learner, task, protocol, meter, listener or SilentListener(), writer, resumed)
+        return training.run(plan)
 
 
 class _Training:
     """One training, and where it stands."""
 
     def __init__(
-        self, learner: Learner, task: Task, protocol: Protocol, meter: Meter, listener: Listener
+        self,
+        learner: Learner,
+        task: Task,
+        protocol: Protocol,
+        meter: Meter,
+        listener: Listener,
+        writer: CheckpointWriter | None,
+        resumed: Mapping[str, Any] | None,
     ) -> None:
         self._learner, self._task, self._protocol = learner, task, protocol
-        self._meter, self._listener = meter, listener
-        self._passes = 0
+        self._meter, self._listener, self._writer, self._resumed = meter, listener, writer, resumed
+        self._state = TrainingState() if resumed is None else TrainingState.continued(resumed["training"])
 
     def run(self, plan: Sequence[StagePlan] | None) -> Outcome:
         """Train stage by stage, then evaluate."""
@@ -79,53 +99,66 @@ class _Training:
         self._listener.training_began(
             tuple((stage.name, count) for stage, count in zip(plan, epochs, strict=True)),
             self._task.steps_per_pass,
+            self._state.passes,
         )
         try:
-            return self._finish(tuple(self._stages(epochs)))
+            self._train(epochs)
+            return self._finish(tuple(self._state.finished))
+        except (KeyboardInterrupt, SystemExit):
+            if self._writer is not None:
+                with self._meter.phase("checkpoint"):
+                    self._writer.leave_last()
+            raise
         finally:
             self._learner.phase = silent_phase
 
-    def _stages(self, epochs: Sequence[int]) -> Iterator[StageOutcome]:
+    def _train(self, epochs: Sequence[int]) -> None:
         """Go through the stages; what a learner does between two of them is the phase ``<stage>/closing``."""
         stages = self._learner.stages()
-        stage = next(stages)
-        for number, count in enumerate(epochs, 1):
+        stage = next(stages) if self._resumed is None else self._resume(stages, self._resumed)
+        for number, count in enumerate(epochs[len(self._state.finished) :], len(self._state.finished) + 1):
             self._learner.phase = _within(stage.name, self._meter.phase)
-            yield self._stage(stage, count)
+            self._stage(stage, count)
             with self._meter.phase(f"{stage.name}/closing") if len(epochs) > 1 else nullcontext():
                 following = next(stages, None)
             if number < len(epochs):
                 assert following is not None, "a learner has as many stages as its copy"
                 stage = following
 
-    def _stage(self, stage: Stage, epochs: int) -> StageOutcome:
+    def _resume(self, stages: Iterator[Stage], resumed: Mapping[str, Any]) -> Stage:
+        """Bring the learner to the stage, and into the state, that a checkpoint was written in."""
+        with self._meter.phase("resume"):
+            stage = next(stages)
+            for _ in self._state.finished:
+                stage = next(stages)
+            batch = seen_by(stage.frozen, next(self._task.one_pass(0)))
+            restore(self._learner, resumed["learner"], stage.step, batch)
+            restore_generators(resumed["random"], batch.x.device)
+            self._state.best.move(batch.x.device)
+        return stage
+
+    def _stage(self, stage: Stage, epochs: int) -> None:
         """Train one stage; its closing act follows when the next one is asked for."""
-        free = stage.epochs is None
-        patience = Patience(self._protocol.patience if free else None, self._protocol.min_delta)
-        best = BestWeights()
-        restore = free and self._protocol.restore_best
-        one_pass = self._passes_of(stage)
-        done = 0
-        for epoch in range(epochs):
+        free, state = stage.epochs is None, self._state
+        state.begin(stage.name, Patience(self._protocol.patience if free else None, self._protocol.min_delta))
+        restore_best = free and self._protocol.restore_best
+        one_pass = self._passes_of(stage) if state.goes_on(epochs) else self._task.one_pass
+        while state.goes_on(epochs):
+            epoch = state.epochs
             with self._meter.epoch(epoch, stage=stage.name):
-                outcome = self._epoch(stage, one_pass(self._passes), epoch, epochs, patience)
-                if outcome.best and restore:
+                outcome = self._epoch(stage, one_pass(state.passes), epoch, epochs)
+                if outcome.best and restore_best:
                     with self._meter.phase("checkpoint"):
-                        best.keep(self._learner)
+                        state.best.keep(self._learner)
+                state.epochs, state.passes = state.epochs + 1, state.passes + 1
+                if self._writer is not None:
+                    with self._meter.phase("checkpoint"):
+                        self._writer.epoch_ended(self._learner, state)
             self._listener.epoch_ended(outcome)
-            done += 1
-            if patience.exhausted:
-                break
-        if restore and patience.best_epoch != done - 1:
+        if restore_best and state.patience.best_epoch != state.epochs - 1:
             with self._meter.phase("checkpoint"):
-                best.restore(self._learner)
-        return StageOutcome(
-            name=stage.name,
-            epochs=done,
-            steps=done * self._task.steps_per_pass,
-            best_epoch=patience.best_epoch,
-            ended_by="patience" if patience.exhausted else "budget",
-        )
+                state.best.restore(self._learner)
+        state.end(self._task.steps_per_pass)
 
     def _passes_of(self, stage: Stage) -> Callable[[int], Iterator[Batch]]:
         """Return what makes the batches of a pass: of what frozen layers make of the data, if it is kept."""
@@ -134,9 +167,7 @@ class _Training:
         with self._meter.phase(f"{stage.name}/cache"):
             return self._task.keep_outputs(stage.frozen)
 
-    def _epoch(
-        self, stage: Stage, batches: Iterator[Batch], epoch: int, epochs: int, patience: Patience
-    ) -> EpochOutcome:
+    def _epoch(self, stage: Stage, batches: Iterator[Batch], epoch: int, epochs: int) -> EpochOutcome:
         self._listener.epoch_began(stage.name, epoch)
         self._learner.on_epoch(epoch, epochs)
         train_loss = self._learn(stage, batches, epoch)
@@ -148,7 +179,7 @@ class _Training:
                 raise _failure(
                     "validation loss", validation.loss, stage.name, epoch, self._task.steps_per_pass
                 )
-            better = patience.improves(epoch, validation.loss)
+            better = self._state.patience.improves(epoch, validation.loss)
         return EpochOutcome(
             stage=stage.name, index=epoch, train_loss=train_loss, validation=validation, best=better
         )
@@ -171,7 +202,6 @@ class _Training:
                 if watch.broken:
                     raise self._failed(totals, stage, epoch, step)
             note(step)
-        self._passes += 1
         means = {f"train_{name}": float(total) / step for name, total in totals.items()}
         self._meter.log(**means)
         if not math.isfinite(means["train_loss"]):

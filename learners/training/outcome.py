@@ -37,6 +37,7 @@ class StageOutcome:
         name: of the stage.
         epochs: how many were done.
         steps: how many were done.
+        earlier_steps: of these, how many were done by an earlier run that this one continues.
         best_epoch: the one with the lowest validation loss, from 0.
         ended_by: ``"budget"`` (all epochs done) or ``"patience"``.
     """
@@ -46,6 +47,7 @@ class StageOutcome:
     steps: int
     best_epoch: int | None
     ended_by: Literal["budget", "patience"]
+    earlier_steps: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

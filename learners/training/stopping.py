@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 __all__ = ["Patience"]
 
@@ -24,6 +26,18 @@ class Patience:
         self.best = math.inf
         self.best_epoch: int | None = None
         self._last = -1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        rule = {"epochs": self._epochs, "min_delta": self._min_delta}
+        return {**rule, "best": self.best, "best_epoch": self.best_epoch, "last": self._last}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Patience:
+        """Return what :meth:`as_dict` was made of."""
+        patience = cls(data["epochs"], data["min_delta"])
+        patience.best, patience.best_epoch, patience._last = data["best"], data["best_epoch"], data["last"]
+        return patience
 
     def improves(self, epoch: int, value: float) -> bool:
         """Take the value of an epoch; tell whether it is the best so far."""

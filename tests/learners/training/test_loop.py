@@ -263,8 +263,10 @@ class Notes:
     def __init__(self) -> None:
         self.told: list[Any] = []
 
-    def training_began(self, stages: tuple[tuple[str, int], ...], steps_per_epoch: int) -> None:
-        self.told.append((stages, steps_per_epoch))
+    def training_began(
+        self, stages: tuple[tuple[str, int], ...], steps_per_epoch: int, epochs_before: int = 0
+    ) -> None:
+        self.told.append((stages, steps_per_epoch, epochs_before))
 
     def epoch_began(self, stage: str, epoch: int) -> None:
         self.told.append((stage, epoch))
@@ -284,7 +286,7 @@ def test_a_listener_is_told_everything_in_order(counter: Fixture, scripted_task:
     learner = counter(("a", None), ("b", 1))
     train(learner, scripted_task([1.0, 1.0]), Protocol.fixed(1), NullMeter(), notes)
     assert notes.told == [
-        ((("a", 1), ("b", 1)), 2),
+        ((("a", 1), ("b", 1)), 2, 0),
         *(("a", 0), 1, 2, "validation", (1.0, True)),
         *(("b", 0), 1, 2, "validation", (1.0, True)),
         *("train", "validation", "test"),

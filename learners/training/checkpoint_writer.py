@@ -1,0 +1,69 @@
+"""Writes checkpoints while a run trains: every so many epochs, and a last one when it is interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from energyprof.errors import UsageError
+from learners.base import Learner
+from learners.training.checkpoint_file import write_checkpoint
+from learners.training.learner_state import capture, copied
+from learners.training.random_state import capture_generators
+from learners.training.training_state import TrainingState
+
+__all__ = ["CheckpointWriter"]
+
+
+class CheckpointWriter:
+    """Keeps one file up to date with a training.
+
+    Epochs between two writings are held in memory, so that an interruption loses no more than the epoch that
+    was going on; with ``every`` of 1 nothing needs to be held.
+
+    Args:
+        path: of the file.
+        every: epochs from one writing to the next, over all stages.
+        header: what is written with the state: what the run is, as plain data.
+        device: where the training takes place.
+
+    Raises:
+        UsageError: fewer than one epoch.
+    """
+
+    def __init__(self, path: Path, every: int, header: Mapping[str, Any], device: torch.device) -> None:
+        if every < 1:
+            raise UsageError(f"--checkpoint-every {every} cannot be: give 1 epoch or more")
+        self._path, self._every, self._header, self._device = path, every, dict(header), device
+        self._held: Any = None
+
+    def epoch_ended(self, learner: Learner, state: TrainingState) -> None:
+        """Write, or hold, where training stands.
+
+        Raises:
+            OutputError: the file cannot be written; the one before it stays.
+        """
+        content = {
+            **self._header,
+            "training": state.as_dict(),
+            "learner": capture(learner),
+            "random": capture_generators(self._device),
+        }
+        if state.passes % self._every:
+            self._held = copied(content)
+        else:
+            write_checkpoint(self._path, content)
+            self._held = None
+
+    def leave_last(self) -> None:
+        """Write what is held, if anything is.
+
+        Raises:
+            OutputError: the file cannot be written; the one before it stays.
+        """
+        held, self._held = self._held, None
+        if held is not None:
+            write_checkpoint(self._path, held)
