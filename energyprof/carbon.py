@@ -34,7 +34,7 @@ def carbon_intensity(country: str | None = None, intensity_g_per_kwh: float | No
         if not 0 <= intensity_g_per_kwh < float("inf"):
             raise UsageError(f"carbon intensity {intensity_g_per_kwh} g/kWh: give a number of at least 0")
         return Carbon(intensity_g_per_kwh=intensity_g_per_kwh, source="given by the user", country=country)
-    release = f"CodeCarbon {version('codecarbon')}"
+    release = _release()
     if country is None:
         return Carbon(
             intensity_g_per_kwh=float(_table("carbon_intensity_per_source.json")["world_average"]),
@@ -64,6 +64,11 @@ def _country_intensity(code: str, name: str) -> float:
     source: Any = DataSource  # its constructor has no types
     kilograms = Emissions(source()).get_country_emissions(Energy.from_energy(kWh=1.0), place)
     return float(kilograms) * 1000.0
+
+
+@cache
+def _release() -> str:
+    return f"CodeCarbon {version('codecarbon')}"
 
 
 @cache

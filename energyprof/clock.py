@@ -8,7 +8,15 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Clock", "SystemClock", "Wake"]
+
+
+class Wake(Protocol):
+    """What a thread waits on: a ``threading.Lock``."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take the lock."""
+        ...
 
 
 class Clock(Protocol):
@@ -26,6 +34,18 @@ class Clock(Protocol):
         """Return once :meth:`now_ns` has reached ``deadline_ns`` (at once where it has passed)."""
         ...
 
+    def wait_until_ns(self, deadline_ns: int, wake: Wake) -> bool:
+        """Do the same, or return as soon as another thread releases ``wake``.
+
+        Args:
+            deadline_ns: when to return.
+            wake: a lock that is held; it is taken again where it was released.
+
+        Returns:
+            Whether it was released.
+        """
+        ...
+
 
 class SystemClock:
     """The machine's own clocks: ``perf_counter_ns`` and ``time_ns``."""
@@ -39,3 +59,9 @@ class SystemClock:
         remaining_ns = deadline_ns - time.perf_counter_ns()
         if remaining_ns > 0:
             time.sleep(remaining_ns / 1e9)
+
+    @staticmethod
+    def wait_until_ns(deadline_ns: int, wake: Wake) -> bool:
+        """Sleep until the monotonic clock reaches ``deadline_ns``, or ``wake`` is released."""
+        remaining_ns = deadline_ns - time.perf_counter_ns()
+        return wake.acquire(timeout=remaining_ns / 1e9) if remaining_ns > 0 else wake.acquire(blocking=False)

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -60,6 +61,7 @@ def shorten_home(text: str) -> str:
     return text.replace(home, "~") if home not in ("/", "") else text
 
 
+@cache
 def cpu_name() -> str | None:
     """Return the processor's model name as the system gives it, or None."""
     if sys.platform == "linux":
@@ -72,6 +74,7 @@ def cpu_name() -> str | None:
     return platform.processor() or None
 
 
+@cache
 def _version(name: str) -> str | None:
     try:
         return version(name)
@@ -81,13 +84,11 @@ def _version(name: str) -> str | None:
 
 def _git() -> tuple[str | None, bool | None]:
     """Return the commit of the working folder and whether it has changes, or None where there is no git."""
+    command = ("git", "status", "--porcelain=v2", "--branch", "--untracked-files=no")
     try:
-        sha = _run_git("rev-parse", "--short=12", "HEAD")
-        return sha, bool(_run_git("status", "--porcelain", "--untracked-files=no"))
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
         return None, None
-
-
-def _run_git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, check=True)
-    return done.stdout.strip()
+    lines = done.stdout.splitlines()
+    sha = next((line.split()[2] for line in lines if line.startswith("# branch.oid")), "(initial)")
+    return None if sha == "(initial)" else sha[:12], any(not line.startswith("#") for line in lines)

@@ -17,6 +17,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -53,7 +54,7 @@ class RunFolder:
 
     Args:
         out: the folder of all runs; it is made where it is missing.
-        run_id: see :func:`new_run_id`.
+        run_id: see :func:`new_run_id`; lengthened where a folder of that name is there.
         channels: the channels that samples will be of: name, domain, kind, unit, sensor of each, as strings.
         device: whether marks are timed on a device too.
 
@@ -64,10 +65,9 @@ class RunFolder:
     def __init__(
         self, out: Path, run_id: str, channels: Sequence[Mapping[str, str]], device: bool = False
     ) -> None:
-        self.path = out / run_id
         try:
             out.mkdir(parents=True, exist_ok=True)
-            self.path.mkdir()
+            self.path = _new_folder(out, run_id)
         except OSError as error:
             raise OutputError(
                 f"cannot write to '{out}': {error.strerror}; choose another folder with --out"
@@ -110,6 +110,15 @@ class RunFolder:
     @property
     def _streams(self) -> tuple[ArrowAppender, ...]:
         return (self.steps, self.samples, self.metrics, *([self.device] if self.device else []))
+
+
+def _new_folder(out: Path, run_id: str) -> Path:
+    """Make a run's folder; where another run of the same second took its name, under a longer one."""
+    while True:
+        with suppress(FileExistsError):
+            (out / run_id).mkdir()
+            return out / run_id
+        run_id += secrets.token_hex(2)
 
 
 def read_trace(folder: Path) -> Trace:

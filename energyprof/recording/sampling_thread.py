@@ -20,7 +20,6 @@ from energyprof.recording.sampler import Sampler
 __all__ = ["SamplingThread"]
 
 _FLUSH_NS: Final = 900_000_000
-_LONGEST_WAIT_NS: Final = 250_000_000  # so that stopping never waits longer, whatever the sensors' schedule
 
 
 class SamplingThread:
@@ -39,7 +38,8 @@ class SamplingThread:
                 :attr:`flush_errors` and sampling goes on.
         """
         self._sampler, self._clock, self._flush = sampler, clock, flush
-        self._stopping = threading.Event()
+        self._stopping = threading.Lock()  # released to stop; waiting on it costs no more than sleeping
+        self._stopping.acquire()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self._cpu_ns = 0
@@ -72,7 +72,8 @@ class SamplingThread:
         """
         if self._thread is None or self._pid != os.getpid():
             return True
-        self._stopping.set()
+        if self._stopping.locked():
+            self._stopping.release()
         self._thread.join(timeout_s)
         ended = not self._thread.is_alive()
         if ended:
@@ -81,25 +82,19 @@ class SamplingThread:
 
     def _run(self) -> None:
         flush_due_ns = self._clock.now_ns() + _FLUSH_NS
-        while not self._stopping.is_set():
+        stopped = False
+        while not stopped:
             self._sampler.poll()
             now_ns = self._clock.now_ns()
             if now_ns >= flush_due_ns:
                 self._try_flush()
                 flush_due_ns = now_ns + _FLUSH_NS
                 self._cpu_ns = time.thread_time_ns()
-            self._wait_until(min(self._sampler.next_due_ns(), flush_due_ns))
+            due_ns = min(self._sampler.next_due_ns(), flush_due_ns)
+            stopped = self._clock.wait_until_ns(due_ns, self._stopping)
         self._sampler.finish()
         self._try_flush()
         self._cpu_ns = time.thread_time_ns()
-
-    def _wait_until(self, due_ns: int) -> None:
-        """Wait on the clock in pieces, so that stopping is prompt."""
-        while not self._stopping.is_set():
-            now_ns = self._clock.now_ns()
-            if now_ns >= due_ns:
-                return
-            self._clock.sleep_until_ns(min(due_ns, now_ns + _LONGEST_WAIT_NS))
 
     def _try_flush(self) -> None:
         try:

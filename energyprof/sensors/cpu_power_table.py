@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -40,10 +40,11 @@ class CpuPower:
     table: str
 
 
+@lru_cache(maxsize=8)
 def cpu_power(model: str | None) -> CpuPower:
     """Look a CPU model up, as /proc/cpuinfo names it."""
     table = power_table()
-    name = None if model is None else _match(model, table)
+    name = None if model is None else _match(model)
     return CpuPower(tdp_w=None if name is None else table[name], matched=name, table=_source())
 
 
@@ -72,21 +73,26 @@ def _source() -> str:
         return "no table (CodeCarbon is not installed)"
 
 
-def _match(model: str, table: Mapping[str, float]) -> str | None:
+@cache
+def _names() -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return the table's names and the words of each."""
+    return tuple((name, _words(name)) for name in power_table())
+
+
+def _match(model: str) -> str | None:
     """Return the table's name of a model: the most specific one, or None where it is ambiguous."""
     words = _words(model)
     if not words:
         return None
-    named = [(name, _words(name)) for name in table]
-    for name, known in named:
+    for name, known in _names():
         if known == words:
             return name
     fitting = [
-        (len(known & words), name) for name, known in named if known and (known <= words or words <= known)
+        (len(known & words), name) for name, known in _names() if known and (known <= words or words <= known)
     ]
     best = max((size for size, _ in fitting), default=0)
     names = [name for size, name in fitting if size == best and best >= 2]
-    agreed = {table[name] for name in names}
+    agreed = {power_table()[name] for name in names}
     return names[0] if len(agreed) == 1 else None
 
 

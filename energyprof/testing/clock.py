@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from energyprof.clock import Wake
 from energyprof.errors import UsageError
 
 __all__ = ["WALL_EPOCH_NS", "VirtualClock"]
@@ -38,6 +39,13 @@ class VirtualClock:
     def sleep_until_ns(self, deadline_ns: int) -> None:
         """Move on to a time, if it is not past."""
         self._cell[0] = max(self._cell[0], deadline_ns)
+
+    def wait_until_ns(self, deadline_ns: int, wake: Wake) -> bool:
+        """Move on to a time, unless ``wake`` has been released."""
+        if wake.acquire(blocking=False):
+            return True
+        self.sleep_until_ns(deadline_ns)
+        return False
 
     def advance_ns(self, duration_ns: int) -> None:
         """Move on by a duration.

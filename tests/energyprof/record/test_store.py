@@ -148,3 +148,11 @@ def test_logged_scalars_know_how_many_steps_were_finished(tmp_path: Path) -> Non
     folder.metrics.append({"t_ns": [5, 15, 25, 35], "name": [0] * 4, "value": [1.0] * 4}, ["loss"])
     folder.close()
     assert read_trace(folder.path).metrics.step.tolist() == [0, 1, 2, 2]
+
+
+def test_runs_of_one_name_and_second_have_folders_of_their_own(tmp_path):
+    folders = [RunFolder(tmp_path, "r", []) for _ in range(3)]
+    assert len({folder.path for folder in folders}) == 3
+    assert all(folder.path.name.startswith("r") for folder in folders)
+    for folder in folders:
+        folder.close()

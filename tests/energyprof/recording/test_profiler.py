@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -247,18 +248,27 @@ def test_phases_of_another_thread_do_not_tear_the_ledger(tmp_path: Path) -> None
     assert "elsewhere" not in {phase.name for phase in prof.run.report.phases}
 
 
-def test_many_profilers_leave_no_thread_and_no_descriptor(tmp_path: Path) -> None:
-    def run_one() -> None:
-        with profiler(tmp_path, SteadySensor()) as prof:
-            work(prof, 1)
+@pytest.mark.timeout(600)
+def test_a_thousand_profilers_leave_no_thread_no_descriptor_and_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
 
-    run_one()
+    def run(count: int) -> tuple[int, int, int]:
+        for _ in range(count):
+            with profiler(tmp_path, SteadySensor()) as prof:
+                for _ in prof.steps([[0] * 8]):
+                    pass
+        gc.collect()
+        return threading.active_count(), process.num_fds(), process.memory_info().rss
+
     process = psutil.Process()
-    threads, descriptors = threading.active_count(), process.num_fds()
-    for _ in range(30):
-        run_one()
-    assert threading.active_count() == threads
-    assert process.num_fds() <= descriptors
+    threads, descriptors, before_bytes = run(100)
+    threads_then, descriptors_then, after_bytes = run(1000)
+    assert threads_then <= threads
+    assert descriptors_then <= descriptors
+    assert after_bytes - before_bytes < 12e6  # some 6 MB whatever the number: arenas, not what runs leave
+    assert len(list_runs(tmp_path)) == 1100
 
 
 def test_dither_shifts_steps_and_its_cost_is_a_phase(tmp_path: Path, sensor: SteadySensor) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from energyprof.clock import SystemClock
+from energyprof.clock import SystemClock, Wake
 from energyprof.record.model import Provenance, SensorInfo
 from energyprof.record.trace import ChannelKind
 from energyprof.recording.sampler import Sampler
@@ -55,6 +55,10 @@ class HurryingClock(SystemClock):
     def sleep_until_ns(self, deadline_ns: int) -> None:  # type: ignore[override]
         self.skipped_ns += max(0, deadline_ns - self.now_ns())
         time.sleep(0)
+
+    def wait_until_ns(self, deadline_ns: int, wake: Wake) -> bool:  # type: ignore[override]
+        self.sleep_until_ns(deadline_ns)
+        return wake.acquire(blocking=False)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
