@@ -2,9 +2,11 @@
 
     python benchmarks/gate_power.py [--runs 4000]
 
-Prints each figure beside what was promised; exits 1 where one is missed. About a minute of
-processor time. Welch at 3 runs a side is known to be conservative (scipy gives the same interval), so its
-row has a range of its own.
+Prints each figure beside what was promised; exits 1 where one is missed. About two minutes of processor
+time. One promise cannot be kept by any rule that is honest about single cases: where both sides spread alike,
+Welch's interval from 3 runs a side covers 96.5 % instead of 94 to 96 %, on the careful side and exactly as
+scipy's does. It is held to that figure; :mod:`energyprof.analysis.statistics` says why it stays,
+``benchmarks/interval_coverage.py`` shows what else there is.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from energyprof.gate.metric import METRICS
 from energyprof.gate.sides import Arrangement
 from energyprof.gate.verdict import Outcome
 
+Estimator = Callable[[list[float], list[float]], Estimate]
+
 ENERGY = METRICS["energy_j"]
 MARGIN = Limit(kind=LimitKind.MAX_INCREASE, value=0.05, text="5%")
 
@@ -36,6 +40,7 @@ class Row:
     measured: float
     low: float
     high: float
+    note: str = ""
 
     @property
     def kept(self) -> bool:
@@ -62,7 +67,7 @@ def verdict_rows(runs: int) -> Iterator[Row]:
     """False failures in every row; power where the design note states it, within 3 points."""
     stated = {(0.01, 3): (0.996, 0.994), (0.02, 5): (0.964, 0.95), (0.05, 8): (0.58, None)}
     for cv in (0.01, 0.02, 0.03, 0.04, 0.05):
-        for n in (3, 5, 8):
+        for n in range(3, 9):
             where = f"CV {cv:.0%}, {n} runs a side"
             yield Row(f"{where}: unchanged fails", share(cv, n, 1.0, Outcome.FAIL, runs, 1), 0, 0.01)
             passes, fails = stated.get((cv, n), (None, None))
@@ -84,20 +89,33 @@ def look_rows(runs: int) -> Iterator[Row]:
     yield Row("three looks: fails at the margin", failed / runs, 0.043, 0.057)
 
 
+WELCH_AT_3 = 0.9649  # exact where both sides spread alike, see benchmarks/interval_coverage.py
+SPREADS = ((0.03, 0.03), (0.02, 0.04), (0.01, 0.05))
+
+
 def coverage_rows(runs: int) -> Iterator[Row]:
-    """95 % intervals around a ratio of 1.03."""
-    kinds: list[tuple[str, Callable[[list[float], list[float]], Estimate]]] = [
-        ("Welch", welch_log_ratio),
-        ("paired", paired_log_ratio),
-    ]
-    for name, estimate in kinds:
-        for n in (3, 4, 5, 8, 12, 20):
-            rng, hits = np.random.default_rng(n), 0
-            for _ in range(runs):
-                found = estimate(side(rng, n, 0.03), side(rng, n, 0.03, 1.03))
-                hits += found.low <= 1.03 <= found.high
-            most = 0.97 if (name, n) == ("Welch", 3) else 0.96
-            yield Row(f"{name} interval, {n} runs a side: covers", hits / runs, 0.94, most)
+    """95 % intervals around a ratio of 1.03, for equal and for unequal spreads of the two sides."""
+    for n in (3, 4, 5, 6, 8, 12, 20):
+        for spreads in SPREADS:
+            found = covered(welch_log_ratio, n, spreads, runs)
+            name = f"Welch, {n} runs a side, CV {spreads[0]:.0%} and {spreads[1]:.0%}: covers"
+            if n == 3 and spreads[0] == spreads[1]:
+                slack = 3 * math.sqrt(WELCH_AT_3 * (1 - WELCH_AT_3) / runs)
+                note = "(asked for: 94 to 96 %)"
+                yield Row(name, found, WELCH_AT_3 - slack, WELCH_AT_3 + slack, note)
+            else:
+                yield Row(name, found, 0.94, 0.96)
+    for n in (3, 4, 5, 6, 8, 12, 20):
+        name = f"paired, {n} runs a side, CV 3% and 3%: covers"
+        yield Row(name, covered(paired_log_ratio, n, (0.03, 0.03), runs), 0.94, 0.96)
+
+
+def covered(estimate: Estimator, n: int, spreads: tuple[float, float], runs: int) -> float:
+    rng, hits = np.random.default_rng(n), 0
+    for _ in range(runs):
+        found = estimate(side(rng, n, spreads[0]), side(rng, n, spreads[1], 1.03))
+        hits += found.low <= 1.03 <= found.high
+    return hits / runs
 
 
 def ramp_rows(runs: int) -> Iterator[Row]:
@@ -117,17 +135,21 @@ def ramp_rows(runs: int) -> Iterator[Row]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=4000, help="simulations a figure")
+    parser.add_argument(
+        "--runs", type=int, default=4000, help="simulations a figure; five times as many for coverage"
+    )
     runs = parser.parse_args().runs
     missed = 0
-    print(f"{runs} simulations a figure; standard error at 5 %: {math.sqrt(0.05 * 0.95 / runs):.2%}")
+    error = math.sqrt(0.05 * 0.95 / runs)
+    print(f"{runs} simulations a figure, standard error at 5 % {error:.2%}; ", end="")
+    print(f"{5 * runs} for coverage, {error / math.sqrt(5):.2%}; {4 * runs} for looks, {error / 2:.2%}")
     for rows in (verdict_rows, look_rows, coverage_rows, ramp_rows):
         print()
-        for row in rows(runs * (4 if rows is look_rows else 1)):
+        for row in rows(runs * {look_rows: 4, coverage_rows: 5}.get(rows, 1)):
             missed += not row.kept
             verdict = "kept" if row.kept else "MISSED"
             promise = f"{row.low:6.1%} to {row.high:6.1%}"
-            print(f"{row.name:<48} {row.measured:7.2%}   promised {promise}   {verdict}")
+            print(f"{row.name:<50} {row.measured:7.2%}   promised {promise}   {verdict} {row.note}".rstrip())
     print(f"\n{missed} missed")
     return 1 if missed else 0
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from energyprof.analysis.detectability import runs_needed
 from energyprof.analysis.pairing import paired_runs
 from energyprof.analysis.statistics import (
     Design,
     Estimate,
     paired_difference,
     paired_log_ratio,
-    runs_needed,
     welch_difference,
     welch_log_ratio,
 )

@@ -10,15 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from energyprof.analysis.detectability import detectable_effect, runs_needed
 from energyprof.analysis.statistics import (
     Design,
     Estimate,
-    detectable_effect,
     one_sample_log,
     one_sample_mean,
     paired_difference,
     paired_log_ratio,
-    runs_needed,
     welch_difference,
     welch_log_ratio,
 )

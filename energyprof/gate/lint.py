@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from energyprof.analysis.statistics import detectable_effect
+from energyprof.analysis.detectability import detectable_effect
 from energyprof.errors import ConfigError
 from energyprof.gate.baseline import read_baseline
 from energyprof.gate.budget import Budget, BudgetBook, Level, Limit, LimitKind, MetricBudget

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from energyprof.analysis.statistics import Noise, detectable_effect, runs_needed
+from energyprof.analysis.detectability import detectable_effect, runs_needed
+from energyprof.analysis.statistics import Noise
 from energyprof.errors import UsageError
 from energyprof.gate.baseline import noise_of
 from energyprof.gate.observation import GateRun, observe

@@ -9,18 +9,17 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from energyprof.analysis.detectability import runs_needed
 from energyprof.analysis.statistics import (
     Design,
     Estimate,
     Scale,
     between_noise,
-    detectable_effect,
     holm_levels,
     one_sample_log,
     one_sample_mean,
     paired_difference,
     paired_log_ratio,
-    runs_needed,
     sample_deviation,
     welch_difference,
     welch_log_ratio,
@@ -92,14 +91,38 @@ def test_a_paired_95_percent_interval_covers_the_truth_in_94_to_96_percent(n: in
     assert 0.94 <= coverage(paired_log_ratio, n, 4000) <= 0.96
 
 
-@pytest.mark.parametrize("n", [5, 8, 20])
+@pytest.mark.parametrize("n", [4, 5, 8, 20])
 def test_a_welch_95_percent_interval_covers_the_truth_in_94_to_96_percent(n: int) -> None:
-    assert 0.94 <= coverage(welch_log_ratio, n, 4000) <= 0.96
+    assert 0.94 <= coverage(welch_log_ratio, n, 4000) <= 0.965  # 4 runs: 95.9 %, and 0.3 points of chance
 
 
-def test_with_3_runs_a_side_welch_is_known_to_be_conservative_by_one_to_two_points() -> None:
-    # Satterthwaite's degrees of freedom are too low on average at so few runs; scipy's interval is the same.
-    assert 0.95 <= coverage(welch_log_ratio, 3, 4000) <= 0.975
+def exact_coverage(n: int, ratio: float) -> float:
+    """Integrate the coverage of our 95 % interval; scipy gives the distributions.
+
+    Whatever share of the squared standard error comes from one side, the standardised difference is Student's
+    t with 2 n - 2 degrees of freedom; see ``benchmarks/interval_coverage.py``.
+    """
+    points, weights = np.polynomial.legendre.leggauss(60)
+    share = scipy.stats.beta.ppf((points + 1) / 2, (n - 1) / 2, (n - 1) / 2)
+    large = ratio**2 / (1 + ratio**2)
+    parts = np.stack([large * share, (1 - large) * (1 - share)])
+    sides = [[[-math.sqrt(part), *[0.0] * (n - 2), math.sqrt(part)] for part in pair] for pair in parts.T]
+    found = [welch_difference(*pair) for pair in sides]
+    critical = np.array([(f.high - f.value) / f.standard_error for f in found])
+    held = 2 * scipy.stats.t.cdf(critical * np.sqrt(2 * parts.sum(axis=0)), 2 * n - 2) - 1
+    return float(weights @ held / 2)
+
+
+@pytest.mark.parametrize("n", range(4, 21))
+def test_welch_intervals_cover_94_to_96_percent_however_unlike_the_spreads(n: int) -> None:
+    assert all(0.944 <= exact_coverage(n, ratio) <= 0.96 for ratio in (1, 1.5, 2, 3, 5, 30))
+
+
+def test_with_3_runs_a_side_welch_is_careful_where_both_sides_spread_alike() -> None:
+    # Why no other rule takes its place stands in the docstring of energyprof.analysis.statistics.
+    assert exact_coverage(3, 1) == pytest.approx(0.9649, abs=2e-4)
+    assert all(0.94 <= exact_coverage(3, ratio) <= 0.96 for ratio in (1.75, 2, 3, 4, 5, 6, 10, 30))
+    assert coverage(welch_log_ratio, 3, 4000) == pytest.approx(0.9649, abs=0.009)  # three standard errors
 
 
 @given(samples, samples, st.floats(0.001, 0.4))
@@ -161,30 +184,6 @@ def test_pairs_of_unequal_length_are_refused() -> None:
         paired_log_ratio([1, 2], [1, 2, 3])
 
 
-def test_the_detectable_effect_is_found_with_the_stated_power() -> None:
-    rng, spread, n, found = np.random.default_rng(0), 0.03, 8, 0
-    standard_error = spread * math.sqrt(2 / n)
-    effect = detectable_effect(standard_error, 2 * n - 2, 0.05, 0.8)
-    for _ in range(3000):
-        base, head = np.exp(rng.normal(0, spread, n)), np.exp(rng.normal(effect, spread, n))
-        found += welch_log_ratio(list(base), list(head)).lower(0.05) > 1
-    assert found / 3000 == pytest.approx(0.8, abs=0.03)
-
-
-def test_runs_needed_is_the_smallest_count_that_detects_the_gap() -> None:
-    spread, gap = 0.02, 0.04
-    n = runs_needed(spread, gap, power=0.8)
-    assert n is not None
-    effects = [
-        detectable_effect(spread * math.sqrt(2 / k), 2 * k - 2, 0.05, 0.8) for k in (n - 1, n) if k >= 3
-    ]
-    assert effects[-1] <= gap < effects[0]
-    assert runs_needed(spread, gap, power=0.8, design=Design.PAIRED) <= n  # type: ignore[operator]
-    assert runs_needed(spread, 0) is None
-    assert runs_needed(1.0, 1e-6) is None
-    assert runs_needed(0.0, 0.04) == 3
-
-
 @given(st.lists(st.floats(0, 1), max_size=8), st.floats(0.001, 0.2))
 @settings(max_examples=200, deadline=None)
 def test_holm_levels_reject_what_the_step_down_procedure_rejects(p: list[float], alpha: float) -> None:
@@ -215,17 +214,3 @@ def test_noise_between_sittings_is_not_known_from_two() -> None:
 def test_the_sample_deviation_is_scipys() -> None:
     values = noisy(np.random.default_rng(2), 7)
     assert sample_deviation(values) == pytest.approx(float(np.std(values, ddof=1)))
-
-
-@given(st.floats(0.001, 0.3), st.floats(0.005, 0.3), st.floats(0, 0.02), st.sampled_from([0.5, 0.8, 0.95]))
-@settings(max_examples=60, deadline=None)
-def test_runs_needed_finds_what_trying_every_count_finds(
-    spread: float, gap: float, between: float, power: float
-) -> None:
-    def effect(n: int) -> float:
-        error = math.sqrt(2 * spread**2 / n + 2 * between**2)
-        return detectable_effect(error, 2 * n - 2, 0.05, power)
-
-    found = runs_needed(spread, gap, power=power, between_sigma=between)
-    tried = next((n for n in range(3, 200) if effect(n) <= gap), None)
-    assert found == tried or (tried is None and (found is None or found >= 200))
