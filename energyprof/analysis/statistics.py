@@ -24,7 +24,8 @@ spreads five times as much; Welch's other degrees of freedom (f + 2 for f, and 2
 critical values between those of t with 2 and with 4 degrees of freedom, whatever function of the two sample
 variances, the best give 94.0 to 96.1 %. Closer to 95 % come only rules that go below the normal's 1.96 where
 both samples happen to spread alike, and so hold the truth in 79 % of just those cases: relevant subsets, as
-R. A. Fisher showed of such tables (J. R. Stat. Soc. B 18 (1956) 56). A gate that must not cry wolf keeps Welch.
+R. A. Fisher found them in such tables (J. R. Stat. Soc. B 18 (1956) 56). A gate that must not cry wolf keeps
+Welch.
 """
 
 from __future__ import annotations
