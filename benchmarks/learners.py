@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -80,7 +79,7 @@ def measure(arms: dict[str, Arm], rounds: int, repeats: int = REPEATS, warm_up: 
             for _ in range(repeats):
                 arms[name]()
             times[name].append((time.perf_counter() - start) * 1e3 / repeats)
-    return {name: statistics.quantiles(values, n=4)[0] for name, values in times.items()}
+    return {name: sorted(values)[len(values) // 4] for name, values in times.items()}
 
 
 def report(net: str, quiet_ms: dict[str, float], names: list[str]) -> None:
@@ -110,12 +109,14 @@ def report(net: str, quiet_ms: dict[str, float], names: list[str]) -> None:
         )
 
 
-def compare_public(paths: dict[str, Path]) -> None:
+def compare_public(paths: dict[str, Path], images: int) -> None:
     """Print public implementations beside ours: lower quartiles of interleaved rounds."""
     if paths:
         print(f"\n{'at its own settings, ms':<78}{'public':>10}{'ours':>10}{'speed-up':>10}")
-    for pair in public.pairs(paths):
-        quiet_ms = measure({"public": pair.public, "ours": pair.ours}, pair.rounds, repeats=1, warm_up=1)
+    for pair in public.pairs(paths, images):
+        quiet_ms = measure(
+            {"public": pair.public, "ours": pair.ours}, pair.rounds, repeats=1, warm_up=int(pair.rounds > 1)
+        )
         theirs, ours = quiet_ms["public"], quiet_ms["ours"]
         print(f"{pair.title:<78}{theirs:>10.1f}{ours:>10.1f}{theirs / ours:>10.2f}", flush=True)
 
@@ -131,6 +132,7 @@ def main() -> None:
     parser.add_argument("--only-public", action="store_true", help="leave out our own nets' tables")
     for name, what in public.CHECKOUTS.items():
         parser.add_argument(f"--public-{name}", type=Path, metavar="PATH", help=f"checkout of {what}")
+    parser.add_argument("--images", type=int, default=10_000, help="images of a whole public training")
     options = parser.parse_args()
     prepare_host(options.threads)
     nets = ("mnist", "cifar") if options.wide else ("mnist",)
@@ -139,7 +141,7 @@ def main() -> None:
         torch.manual_seed(0)
         report(net, measure(make_arms(shape, hidden), options.rounds), list(hidden))
     paths = {name: getattr(options, f"public_{name}".replace("-", "_")) for name in public.CHECKOUTS}
-    compare_public({name: path for name, path in paths.items() if path is not None})
+    compare_public({name: path for name, path in paths.items() if path is not None}, options.images)
 
 
 if __name__ == "__main__":
