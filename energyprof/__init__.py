@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from energyprof.errors import EnergyprofError
-    from energyprof.record.model import Flag, MemoryByCause, Provenance, Quantity, Report, RunStatus
+    from energyprof.record.model import (
+        Flag,
+        MemoryByCause,
+        Provenance,
+        Quantity,
+        Report,
+        ResumedFrom,
+        RunStatus,
+    )
     from energyprof.recording.decorator import profile
     from energyprof.recording.profiler import Profiler
     from energyprof.recording.run import Run
@@ -32,6 +40,7 @@ __all__ = [
     "Provenance",
     "Quantity",
     "Report",
+    "ResumedFrom",
     "Run",
     "RunStatus",
     "__version__",
@@ -48,6 +57,7 @@ _HOMES: Final = {
     "Provenance": "energyprof.record.model",
     "Quantity": "energyprof.record.model",
     "Report": "energyprof.record.model",
+    "ResumedFrom": "energyprof.record.model",
     "Run": "energyprof.recording.run",
     "RunStatus": "energyprof.record.model",
     "profile": "energyprof.recording.decorator",

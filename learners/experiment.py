@@ -16,6 +16,8 @@ from learners.configuration import LearnerConfig, configure, describe
 from learners.data.datasets import load
 from learners.data.download import Progress
 from learners.registry import LearnerEntry, build, entry
+from learners.training.checkpoint_file import CHECKPOINT
+from learners.training.checkpoint_writer import CheckpointWriter, require_epochs
 from learners.training.execution import Execution
 from learners.training.flops import StageFlops, count_step_flops, total_flops
 from learners.training.free_memory import require_room
@@ -33,6 +35,7 @@ from learners.training.task import ImageTask
 __all__ = ["Experiment", "Prepared", "prepare"]
 
 _BATCH_SIZE: Final = 128
+_IDLE_FACTS: Final = ("keeps_freed_memory",)  # they decide no bit of the result
 _CAUSES: Final = ("parameters", "gradients", "optimizer_state", "activations", "other")
 
 
@@ -58,6 +61,7 @@ class Experiment:
         data_dir: a folder that may hold the data.
         settings: the learner's settings as ``key=value`` texts.
         name: what to call the run.
+        checkpoint_every: epochs from one checkpoint in the run folder to the next; None: none are written.
     """
 
     algo: str
@@ -77,6 +81,7 @@ class Experiment:
     data_dir: Path | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     name: str | None = None
+    checkpoint_every: int | None = None
 
     @property
     def title(self) -> str:
@@ -109,11 +114,36 @@ class Prepared:
     flops: tuple[StageFlops, ...]
     memory: tuple[StageMemory, ...]
 
-    def train(self, profiler: energyprof.Profiler, listener: Listener | None = None) -> Outcome:
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the bits of the result, by name, as plain data."""
+        facts = {name: value for name, value in self.facts.items() if name not in _IDLE_FACTS}
+        protocol, config = facts.pop("protocol"), facts.pop("config")
+        return {
+            **facts,
+            **{f"protocol.{key}": value for key, value in protocol.items() if key != "checkpoint_every"},
+            **{f"config.{key}": value for key, value in config.items()},
+            "device": self.device.type,
+            "seed": self.experiment.seed,
+            "torch": str(torch.__version__),
+        }
+
+    def train(
+        self,
+        profiler: energyprof.Profiler,
+        listener: Listener | None = None,
+        resumed: Mapping[str, Any] | None = None,
+    ) -> Outcome:
         """Train inside the profiler's ``with`` block, and tell it what no sensor knows.
+
+        Args:
+            profiler: started.
+            listener: told how it goes on.
+            resumed: the content of the checkpoint to go on from.
 
         Raises:
             TrainingFailed: a loss is NaN or infinite.
+            OutputError: a checkpoint cannot be written.
         """
         fullest = max(self.memory, key=lambda stage: stage.total)
         profiler.account(
@@ -122,15 +152,36 @@ class Prepared:
             ),
             includes=self._includes(),
         )
-        outcome = train(self.learner, self.task, self.protocol, profiler, listener, self.plan, self.execution)
+        outcome = train(
+            self.learner,
+            self.task,
+            self.protocol,
+            profiler,
+            listener,
+            self.plan,
+            self.execution,
+            writer=self._writer(profiler.path),
+            resumed=resumed,
+        )
         on_gpu = self.device.type == "cuda"
         peak = torch.cuda.max_memory_allocated(self.device) if on_gpu else None
         profiler.account(flops=total_flops(self.flops, outcome.stages), peak_device_memory_bytes=peak)
         return outcome
 
     def _includes(self) -> tuple[str, ...]:
-        checkpoints = ("checkpoints",) if self.protocol.restore_best else ()
+        writes = self.experiment.checkpoint_every is not None
+        checkpoints = ("checkpoints",) if self.protocol.restore_best or writes else ()
         return ("training", "data-loading", "evaluation", *checkpoints)
+
+    def _writer(self, folder: Path) -> CheckpointWriter | None:
+        """Return what writes checkpoints into the run folder, if any are asked for."""
+        every, data_dir = self.experiment.checkpoint_every, self.experiment.data_dir
+        if every is None:
+            return None
+        place = None if data_dir is None else str(data_dir.absolute())
+        experiment = {**asdict(self.experiment), "data_dir": place, "threads": self.facts["threads"]}
+        header = {"run": folder.name, "experiment": experiment, "identity": self.identity}
+        return CheckpointWriter(folder / CHECKPOINT, every, header, self.device)
 
 
 def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepared:
@@ -149,6 +200,7 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
     chosen = entry(experiment.algo)
     config = configure(chosen.config, _settings(experiment, chosen))
     protocol = _protocol(experiment, chosen)
+    require_epochs(experiment.checkpoint_every)
     device = find_device(experiment.device)
     execution = Execution(device=device, precision=find_precision(experiment.precision, device))
     host = prepare_host(experiment.threads, experiment.seed)
@@ -242,10 +294,17 @@ def _facts(
         "parameters": learner.parameter_count(),
         "batch_size": task.batch_size,
         "precision": str(execution.precision),
-        "protocol": {**protocol.as_dict(), "data_seed": experiment.data_seed, "augmented": task.augmented},
+        "protocol": {**protocol.as_dict(), **_more_protocol(experiment, task)},
         "config": asdict(config),
         "device": str(execution.device),
         "threads": host.threads,
         "flush_denormal": host.flush_denormal,
         "keeps_freed_memory": host.keeps_freed_memory,
     }
+
+
+def _more_protocol(experiment: Experiment, task: ImageTask) -> dict[str, Any]:
+    """Return what the protocol does not know of; checkpoints on disk only where there are any."""
+    every = experiment.checkpoint_every
+    written = {} if every is None else {"checkpoint_every": every}
+    return {"data_seed": experiment.data_seed, "augmented": task.augmented, **written}

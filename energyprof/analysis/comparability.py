@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from energyprof.record.model import Environment, Provenance, Report
+from energyprof.record.model import Environment, Provenance, Report, RunStatus
 
 __all__ = [
     "Difference",
@@ -120,8 +120,18 @@ def _workload(report: Report) -> dict[str, Any]:
     key.update({f"protocol.{name}": _plain(value) for name, value in workload.protocol.items()})
     if not _stops_by_itself(workload.protocol):
         key["samples_seen"] = report.totals.samples
+    key["extent"] = _extent(report)
     key["window"] = sorted(report.window.includes)
     return key
+
+
+def _extent(report: Report) -> str | None:
+    """Return which part of a training a run is, to be held against that of another; None for a whole one."""
+    before = report.run.resumed_from
+    parts = [] if before is None else [f"from pass {before.passes + 1} on, continuing {before.run}"]
+    if report.run.status is not RunStatus.COMPLETED:
+        parts.append(report.run.status.value)
+    return ", ".join(parts) or None
 
 
 def _stops_by_itself(protocol: Mapping[str, Any]) -> bool:

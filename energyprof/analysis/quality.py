@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final
 
+from energyprof.analysis.continuation import part_of_run
 from energyprof.analysis.device_flags import foreign_process, input_bound, temperature_drift, throttled
 from energyprof.analysis.findings import Findings, share_of_time
 from energyprof.analysis.missing_values import missing_values
@@ -153,6 +154,7 @@ def _phase_in_window(findings: Findings, what: str, names: frozenset[str]) -> It
 
 CHECKS: Final[tuple[Callable[[Findings], Iterator[Flag]], ...]] = (
     partial_record,
+    part_of_run,
     window_too_short,
     sampling_gap,
     counter_troubles,

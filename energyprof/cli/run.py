@@ -14,12 +14,15 @@ EXAMPLE = "Example:  energyprof run --algo mf --dataset mnist --epochs 5 --set l
 #: the options that are fields of an experiment, of the same name
 _ASKED = (
     *("algo", "dataset", "arch", "twin", "schedule", "epochs", "passes", "patience", "batch_size", "seed"),
-    *("data_seed", "device", "precision", "threads", "data_dir", "name"),
+    *("data_seed", "device", "precision", "threads", "data_dir", "name", "checkpoint_every"),
 )
 
 
 def run(
-    algo: Annotated[str, typer.Option(help="Learner: bp, ff, cafo, mf ... ('energyprof list algos').")],
+    context: typer.Context,
+    algo: Annotated[
+        str | None, typer.Option(help="Learner: bp, ff, cafo, mf ... ('energyprof list algos').")
+    ] = None,
     dataset: Annotated[str, typer.Option(help="Data set ('energyprof list datasets').")] = "digits",
     arch: Annotated[
         str | None, typer.Option(help="mlp:1000,1000 or conv:32,128,512; default: the learner's.")
@@ -52,6 +55,16 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of the learner; repeatable."),
     ] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(metavar="EPOCHS", help="Write a checkpoint into the run folder every so many epochs."),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Continue an interrupted run from its last checkpoint, all as it was."
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="The folder of all runs.")] = Path("reports"),
     name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
     country: Annotated[
@@ -70,10 +83,18 @@ def run(
 ) -> None:
     """Train a learner, measured on every step, and write its report."""
     asked = {key: value for key, value in locals().items() if key in _ASKED}
+    from energyprof.cli.resuming import asked_experiment
     from energyprof.cli.training import parse_settings, train_and_report
-    from learners.experiment import Experiment
 
-    experiment = Experiment(**asked, settings=parse_settings(settings or []))
+    asked["settings"] = parse_settings(settings or [])
+    given = [name for name in asked if _is_given(context, name)]
+    experiment, checkpoint = asked_experiment(asked, given, resume, out)
     profiling = {"out": out, "country": country, "intensity_g_per_kwh": intensity, "idle_s": idle}
     profiling |= {"dither_every": dither, "cuda": "sync" if sync else None}
-    train_and_report(experiment, profiling, quiet=quiet, as_json=as_json)
+    train_and_report(experiment, profiling, checkpoint, quiet=quiet, as_json=as_json)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Tell whether an option stands on the command line, or in the environment."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"

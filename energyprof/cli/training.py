@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from energyprof.cli.live import Latest, LineView, LiveView
+    from energyprof.record.model import ResumedFrom
     from energyprof.recording.profiler import Profiler
+    from energyprof.recording.run import Run
     from learners.data.download import Progress
     from learners.experiment import Experiment
+    from learners.resumption import Checkpoint
 
 __all__ = ["parse_settings", "train_and_report"]
 
@@ -40,13 +43,19 @@ def parse_settings(texts: list[str]) -> dict[str, str]:
 
 
 def train_and_report(
-    experiment: Experiment, profiling: Mapping[str, Any], *, quiet: bool, as_json: bool
+    experiment: Experiment,
+    profiling: Mapping[str, Any],
+    checkpoint: Checkpoint | None = None,
+    *,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Train, and print what came of it, whatever ended it.
 
     Args:
         experiment: what to train.
         profiling: what the profiler is told.
+        checkpoint: where to go on from; None: begin at the beginning.
         quiet: print nothing but the result.
         as_json: print the report as JSON.
 
@@ -55,28 +64,46 @@ def train_and_report(
     """
     from energyprof.cli.indexing import refresh_index
     from energyprof.cli.rendering import show_run
+    from energyprof.cli.resuming import earlier_part
     from energyprof.recording.profiler import Profiler
     from learners.experiment import prepare
 
     silent = quiet or as_json
-    profiler = Profiler(experiment.title, seed=experiment.seed, **profiling)
+    before = None if checkpoint is None else earlier_part(checkpoint)
+    profiler = Profiler(experiment.title, seed=experiment.seed, resumed_from=before, **profiling)
     with _progress(silent) as progress:
         prepared = prepare(experiment, progress)
+    if checkpoint is not None:
+        checkpoint.require_same(prepared)
     if not silent:
-        _announce(experiment)
+        _announce(experiment, before)
     try:
         with profiler:
             profiler.describe(**prepared.facts)
             with _view(experiment.title, profiler, prepared.task.batch_size, silent) as view:
-                prepared.train(profiler, view)
+                prepared.train(profiler, view, None if checkpoint is None else checkpoint.content)
     finally:
         if profiler.finished and not (quiet and not as_json):
             show_run(profiler.run, as_json=as_json)
         if profiler.finished:
             refresh_index(profiling["out"])
+            if not silent:
+                _say_how_to_continue(profiler.run)
 
 
-def _announce(experiment: Experiment) -> None:
+def _say_how_to_continue(run: Run) -> None:
+    from energyprof.record.model import RunStatus
+    from learners.training.checkpoint_file import CHECKPOINT
+
+    if run.report.run.status is not RunStatus.COMPLETED and (run.path / CHECKPOINT).exists():
+        typer.echo(f"continue it with  energyprof run --resume {run.path}", err=True)
+
+
+def _announce(experiment: Experiment, before: ResumedFrom | None) -> None:
+    if before is not None:
+        passes = f"{before.passes} pass{'' if before.passes == 1 else 'es'} over the data"
+        typer.echo(f"{experiment.title}, continuing {before.run} after {passes}", err=True)
+        return
     ours = experiment.dataset == "digits"
     note = ", on the 8x8 digits that ship with the package (--dataset mnist for more)" if ours else ""
     typer.echo(f"{experiment.title}{note}", err=True)

@@ -37,6 +37,7 @@ QUALITY_FLAGS: Final = (
     "counter-reset",
     "counter-frozen",
     "partial-record",
+    "part-of-run",
 )
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "Quality",
     "Quantity",
     "Report",
+    "ResumedFrom",
     "RunInfo",
     "RunStatus",
     "SensorInfo",
@@ -109,6 +110,27 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResumedFrom:
+    """The part of a training that earlier runs did and that this run continues; in none of its totals.
+
+    Attributes:
+        run: id of the run whose checkpoint was read.
+        stage: the stage that it was written in.
+        epoch: epochs of that stage that were done.
+        passes: over the data that were done, in all stages.
+        energy_j: of the earlier runs, what they did after the checkpoint included; missing where a record is.
+        duration_s: of their windows, or None.
+    """
+
+    run: str
+    stage: str
+    epoch: int
+    passes: int
+    energy_j: Quantity = field(default_factory=Quantity.missing)
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
     """Which run this is. ``started_at`` and ``ended_at`` are ISO 8601 in UTC."""
 
@@ -120,6 +142,7 @@ class RunInfo:
     seed: int | None = None
     command: str | None = None
     error: str | None = None
+    resumed_from: ResumedFrom | None = None  # None: the run began at the beginning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

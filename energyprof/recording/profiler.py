@@ -25,6 +25,7 @@ from energyprof.record.model import (
     Flag,
     MemoryByCause,
     Report,
+    ResumedFrom,
     RunInfo,
     RunStatus,
     Severity,
@@ -73,6 +74,7 @@ class Profiler:
         sensors: what to read; None for all that this machine has.
         clock: the clock; None for the machine's own.
         command: the command line, for the record; None for this process's own.
+        resumed_from: the earlier part of a training that this run continues; it is in none of the figures.
 
     Raises:
         UsageError: a figure that cannot be meant.
@@ -94,6 +96,7 @@ class Profiler:
         sensors: Sequence[Sensor] | None = None,
         clock: Clock | None = None,
         command: str | None = None,
+        resumed_from: ResumedFrom | None = None,
     ) -> None:
         if not 0 <= idle_s < 3600:
             raise UsageError(f"idle_s is {idle_s}: give seconds between 0 and 3600")
@@ -107,6 +110,7 @@ class Profiler:
         self._given_sensors = sensors
         self._clock: Clock = clock or SystemClock()
         self._command = shorten_home(command or " ".join(sys.argv))
+        self._resumed_from = resumed_from
         self._seed = _seed_of_environment() if seed is None else seed
         self._recorder: Recorder | None = None
         self._draft: Report | None = None
@@ -160,6 +164,7 @@ class Profiler:
                 started_at=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                 seed=self._seed,
                 command=self._command,
+                resumed_from=self._resumed_from,
             ),
             environment=collect_environment(found.gpus),
             window=WindowInfo(includes=("training", "data-loading")),

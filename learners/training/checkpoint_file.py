@@ -74,5 +74,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, pickle.UnpicklingError) and "Unsupported" in str(error):
+        return "it holds more than numbers, texts and tensors"
     lines = str(error).strip().splitlines()
     return lines[0][:120] if lines else type(error).__name__

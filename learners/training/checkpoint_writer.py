@@ -15,7 +15,7 @@ from learners.training.learner_state import capture, copied
 from learners.training.random_state import capture_generators
 from learners.training.training_state import TrainingState
 
-__all__ = ["CheckpointWriter"]
+__all__ = ["CheckpointWriter", "require_epochs"]
 
 
 class CheckpointWriter:
@@ -35,8 +35,7 @@ class CheckpointWriter:
     """
 
     def __init__(self, path: Path, every: int, header: Mapping[str, Any], device: torch.device) -> None:
-        if every < 1:
-            raise UsageError(f"--checkpoint-every {every} cannot be: give 1 epoch or more")
+        require_epochs(every)
         self._path, self._every, self._header, self._device = path, every, dict(header), device
         self._held: Any = None
 
@@ -67,3 +66,13 @@ class CheckpointWriter:
         held, self._held = self._held, None
         if held is not None:
             write_checkpoint(self._path, held)
+
+
+def require_epochs(every: int | None) -> None:
+    """Refuse a distance between checkpoints that cannot be meant.
+
+    Raises:
+        UsageError: fewer than one epoch.
+    """
+    if every is not None and every < 1:
+        raise UsageError(f"--checkpoint-every {every} cannot be: give 1 epoch or more")

@@ -150,8 +150,11 @@ def _is_fixed(value: Any) -> bool:
 
 def _encode(value: Any, where: str) -> Any:
     """Return a value as data that ``torch.load(weights_only=True)`` reads back."""
-    if isinstance(value, _PLAIN):
-        return value
+    if value is None:
+        return None
+    for plain in (bool, int, float, str):
+        if isinstance(value, plain):
+            return plain(value)  # numpy's float is a float too, and could not be read back
     if isinstance(value, Tensor):
         return {_KIND: "tensor", "value": _whole(value), "on_host": value.is_cpu}
     if isinstance(value, torch.Generator):
