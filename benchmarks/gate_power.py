@@ -73,10 +73,10 @@ def verdict_rows(runs: int) -> Iterator[Row]:
             passes, fails = stated.get((cv, n), (None, None))
             if passes is not None:
                 found = share(cv, n, 1.0, Outcome.PASS, runs, 2)
-                yield Row(f"{where}: unchanged passes", found, passes - 0.03, passes + 0.03)
+                yield Row(f"{where}: unchanged passes", found, passes - 0.03, min(passes + 0.03, 1))
             if fails is not None:
                 found = share(cv, n, 1.1, Outcome.FAIL, runs, 3)
-                yield Row(f"{where}: +10 % fails", found, fails - 0.03, fails + 0.03)
+                yield Row(f"{where}: +10 % fails", found, fails - 0.03, min(fails + 0.03, 1))
 
 
 def look_rows(runs: int) -> Iterator[Row]:

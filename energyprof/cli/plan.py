@@ -22,6 +22,9 @@ def plan(
         str | None, typer.Option(help="Noise between sittings, for a stored baseline, such as 0.5%.")
     ] = None,
     baseline: Annotated[Path | None, typer.Option(help="A baseline file: its noise.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Budget file: calibrated noise between sittings, for a baseline.")
+    ] = None,
     metric: Annotated[str, typer.Option(help="The metric.")] = "energy_j",
     alpha: Annotated[float, typer.Option(min=0.0001, max=0.4999, help="One-sided level.")] = 0.05,
     json_form: Annotated[bool, typer.Option("--json", help="Print the machine form.")] = False,
@@ -42,5 +45,6 @@ def plan(
         metric=metric,
         alpha=alpha,
         out=out,
+        config=config,
     )
     typer.echo(json.dumps(plan_to_json(found), indent=1) if json_form else render_plan(found).rstrip())

@@ -12,6 +12,7 @@ from energyprof.gate.budget import BudgetBook
 from energyprof.gate.command_runs import CommandSide, CommandTurns, worktree
 from energyprof.gate.interleaving import Sitting, ad_hoc_book, planned_looks, run_sitting
 from energyprof.gate.session import open_book
+from energyprof.record.run_lookup import list_runs
 from energyprof.units import parse_quantity
 
 __all__ = ["AbRequest", "parse_cooldown", "run_ab"]
@@ -53,6 +54,10 @@ def run_ab(request: AbRequest, progress: Callable[[str], None]) -> Sitting:
     looks = planned_looks(book, request.seeds)
     if request.base is None and request.base_ref is None:
         raise UsageError("nothing to compare with: give --base COMMAND or --base-ref COMMIT")
+    if any(list_runs(request.out / side) for side in ("base", "head")):
+        raise UsageError(
+            f"'{request.out}' holds the runs of another sitting: remove it, or name another --out"
+        )
     with _sides(request) as sides:
         taken = CommandTurns(sides=sides, cooldown_s=request.cooldown_s, progress=progress)
         return run_sitting(book, looks, taken.perform, taken.pause, strict=request.strict)

@@ -187,13 +187,19 @@ def _parse(text: str, name: str) -> _Document:
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != BASELINE_SCHEMA:
         seen = "none" if schema is None else repr(schema)[:60]
-        raise ConfigError(f"baseline {name} has schema {seen}, not '{BASELINE_SCHEMA}': promote it anew")
+        place = f"{name}:{_line_of('schema', text)}" if schema is not None else name
+        raise ConfigError(f"baseline {place} has schema {seen}, not '{BASELINE_SCHEMA}': promote it anew")
     document, misfits = decode(_Document, data)
     if document is None:
         where = ".".join(map(str, misfits[0].path))
         wrong = "is missing" if misfits[0].kind == "missing" else f"should be {misfits[0].expected}"
         raise ConfigError(f"baseline {name}: {where} {wrong}: restore it, or promote it anew")
     return document
+
+
+def _line_of(key: str, text: str) -> int:
+    """Return the line on which a key of the outermost table stands first."""
+    return text.count("\n", 0, text.find(f'"{key}"')) + 1
 
 
 def _refuse_constant(constant: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class Shelf:
         runs: the runs that are checked; their labels fill the templates.
         given: a baseline to be used instead of the stored one, by the budget it was promoted for.
         given_runs: runs to be used instead.
+        promotion: the words that promote what is checked, after budget and reason: how runs were named.
     """
 
     def __init__(
@@ -32,8 +34,9 @@ class Shelf:
         runs: Sequence[GateRun],
         given: tuple[Baseline, str] | None = None,
         given_runs: Sequence[GateRun] = (),
+        promotion: Sequence[str] = (),
     ) -> None:
-        self._folder, self._runs = folder, runs
+        self._folder, self._runs, self._promotion = folder, runs, promotion
         self._given, self._given_runs = given, given_runs
 
     def base(self, budget: Budget, head: Sequence[Observation]) -> Base:
@@ -54,16 +57,20 @@ class Shelf:
 
     def _stored(self, budget: Budget, head: Sequence[Observation]) -> Base:
         if budget.baseline is None:
-            return Base(missing=f"no baseline: name a file with  baseline = ...  and {_how_to(budget)}")
+            return Base(missing=f"no baseline: name a file with  baseline = ...  and {self._how_to(budget)}")
         path = shelf_path(budget, self._runs)
         if path is None or not (self._folder / path).is_file():
-            return Base(missing=f"no baseline at {path or budget.baseline}: {_how_to(budget)}")
+            return Base(missing=f"no baseline at {path or budget.baseline}: {self._how_to(budget)}")
         baseline = read_baseline(self._folder / path, path)
         if baseline.budget != budget.name:
             raise ConfigError(
                 f"baseline {path} was promoted for budget '{baseline.budget}', not for '{budget.name}'"
             )
         return base_from(baseline, path)
+
+    def _how_to(self, budget: Budget) -> str:
+        words = ["energyprof", "baseline", "promote", "--budget", budget.name, "--reason", "first"]
+        return f"promote one with  {shlex.join([*words, *self._promotion])}"
 
 
 def shelf_path(budget: Budget, runs: Sequence[GateRun]) -> str | None:
@@ -72,7 +79,3 @@ def shelf_path(budget: Budget, runs: Sequence[GateRun]) -> str | None:
     if budget.baseline is None or not chosen:
         return None
     return baseline_path(budget.baseline, budget.name, labels(chosen[0].report))
-
-
-def _how_to(budget: Budget) -> str:
-    return f"promote one with  energyprof baseline promote --budget {budget.name} --reason WHY RUN..."

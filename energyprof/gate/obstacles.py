@@ -42,7 +42,8 @@ def _base_obstacle(case: Case, entry: MetricBudget) -> Finding | None:
         return _invalid(Reason.MISSING_BASELINE, case.given.missing)
     if case.shared:
         return _invalid(
-            Reason.SAME_RUN, f"the same run stands on both sides ({case.shared[0]}): compare new runs with it"
+            Reason.SAME_RUN,
+            f"the same run stands on both sides ({case.shared[0]}): check runs that are not its baseline",
         )
     if case.base.unfit is not None:
         return _invalid(Reason.UNFIT_RUNS, case.base.unfit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from energyprof.errors import UnknownName
 from energyprof.gate.baseline import Baseline, read_baseline
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from energyprof.gate.verdict import Verdict
 
 __all__ = ["CheckRequest", "budget_named", "open_book", "run_check", "write_outputs"]
+
+_MOST_NAMED: Final = 5  # runs, in a command that is shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ def run_check(request: CheckRequest) -> Verdict:
         book = replace(book, budgets=tuple(budget_named(book, name) for name in request.budgets))
     runs = load_runs(request.runs, request.out)
     given, given_runs = _given_baseline(request.baseline, request.out)
-    shelf = Shelf(folder, runs, given, given_runs)
+    shelf = Shelf(folder, runs, given, given_runs, _promotion(request))
     return check_budgets(book, runs, shelf.base, strict=request.strict, planned_look=request.planned_look)
 
 
@@ -101,6 +103,15 @@ def write_outputs(verdict: Verdict, files: Mapping[str, Path]) -> None:
     """
     for form, path in files.items():
         write_text(path, RENDERERS[form](verdict))
+
+
+def _promotion(request: CheckRequest) -> list[str]:
+    """Return how to name these runs to ``baseline promote``; a path of this machine is left to the reader."""
+    words = [] if request.config is None else ["--config", shown_path(request.config)]
+    if request.out != Path("reports"):
+        words += ["--out", str(request.out)]
+    words += request.runs if len(request.runs) <= _MOST_NAMED else ["RUN..."]
+    return ["RUN..." if Path(word).is_absolute() else word for word in words]
 
 
 def _given_baseline(

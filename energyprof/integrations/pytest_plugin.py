@@ -22,6 +22,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -160,9 +162,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not rows:
         return
     terminalreporter.section("energy budgets")
-    for nodeid, text in sorted(rows):
-        terminalreporter.write_line(f"{nodeid}")
-        terminalreporter.write_line(f"  {text}")
+    for nodeid, of_test in groupby(sorted(rows), key=itemgetter(0)):
+        terminalreporter.write_line(nodeid)
+        for _, text in of_test:
+            terminalreporter.write_line(f"  {text}")
 
 
 def _arguments(marker: pytest.Mark) -> tuple[int, bool, dict[str, str | float]]:
@@ -186,10 +189,13 @@ def _judge(item: pytest.Item, reports: list[Report], limits: dict[str, str | flo
 
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     strict = bool(item.config.getoption("--energy-strict"))
+    mistake = ""
     try:
         budget = inline_budget(item.name, limits, enforced=enforce and workers == 1, strict=strict)
     except EnergyprofError as error:
-        pytest.fail(f"{_MARKER}: {error}", pytrace=False)
+        mistake = str(error)
+    if mistake:  # outside of the handler: pytest would tell the story twice
+        pytest.fail(f"{_MARKER}: {mistake}", pytrace=False)
     verdict = judge_reports(budget, reports)
     shared = f" (not enforced: {workers} workers share the machine)" if workers > 1 else ""
     _leave_properties(item, verdict, shared)

@@ -47,13 +47,13 @@ def _lines(verdict: Verdict, colour: bool, width: int) -> Iterator[str]:
     yield from (_paint(line, effect) if colour else line for line in sentence)
     for budget in verdict.budgets:
         yield ""
-        yield from _budget_lines(budget, colour, width)
+        yield from _budget_lines(budget, verdict.file, colour, width)
     for warning in verdict.warnings:
         yield ""
         yield from textwrap.wrap(f"note: {plain(warning)}", width, subsequent_indent="      ")
 
 
-def _budget_lines(budget: BudgetVerdict, colour: bool, width: int) -> Iterator[str]:
+def _budget_lines(budget: BudgetVerdict, file: str | None, colour: bool, width: int) -> Iterator[str]:
     held = f" against {plain(budget.baseline)}" if budget.baseline else ""
     yield f"{plain(budget.name)} - {_count(len(budget.head_runs), 'run')}{held}"
     for rule in budget.rules:
@@ -61,7 +61,7 @@ def _budget_lines(budget: BudgetVerdict, colour: bool, width: int) -> Iterator[s
         shown = _paint(word, rule.effect) if colour else word
         padding = " " * max(1, 13 - len(word))
         text = textwrap.wrap(plain(rule.message), width - len(_INDENT))
-        yield f"  {shown}{padding}{plain(rule.name)}"
+        yield f"  {shown}{padding}{plain(rule.name)}{_place(rule, file)}"
         yield from (f"{_INDENT}{line}" for line in text)
     for note in budget.excluded:
         yield f"  excluded     {note.side} run {plain(note.id)}: {plain(note.why)}"
@@ -69,6 +69,13 @@ def _budget_lines(budget: BudgetVerdict, colour: bool, width: int) -> Iterator[s
         yield from textwrap.wrap(
             f"  note         {plain(warning)}", width, subsequent_indent=_INDENT, drop_whitespace=True
         )
+
+
+def _place(rule: RuleVerdict, file: str | None) -> str:
+    """Return where the limit of a rule that needs attention stands."""
+    if rule.effect is Effect.OK or file is None or rule.line is None:
+        return ""
+    return f"  ({plain(file)}:{rule.line})"
 
 
 def _count(count: int, noun: str) -> str:

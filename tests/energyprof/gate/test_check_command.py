@@ -5,19 +5,28 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+import xmlschema
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from energyprof.cli import main
+from energyprof.gate.outputs.markdown import MARKER, escape
+from energyprof.gate.verdict import verdict_json_schema
 from energyprof.record.model import RunStatus
 
 from .conftest import BUDGET, RunMaker
 
+XSD = xmlschema.XMLSchema(str(Path(__file__).parent / "outputs" / "junit.xsd"))
+VERDICTS = jsonschema.Draft202012Validator(verdict_json_schema())
 MAIN = "import sys; from energyprof.cli import main; sys.exit(main())"
 
 
@@ -60,6 +69,36 @@ CASES: list[tuple[dict[str, Any], list[str], str, int]] = [
 ]
 
 
+def agree(done: subprocess.CompletedProcess[str], folder: Path, code: int, summary: Path) -> dict[str, Any]:
+    """Hold every output of a process against its exit code, and return the verdict."""
+    assert done.returncode == code, done.stdout + done.stderr
+    verdict: dict[str, Any] = json.loads((folder / "v.json").read_text())
+    VERDICTS.validate(verdict)
+    word = verdict["outcome"].upper()
+    assert verdict["exit_code"] == code
+    assert word in {0: ("PASS", "INCONCLUSIVE"), 1: ("FAIL",), 3: ("INCONCLUSIVE",), 4: ("INVALID",)}[code]
+    assert done.stdout.startswith(f"{word}: ")
+    markdown = (folder / "v.md").read_text()
+    assert markdown.splitlines()[:2] == [MARKER, f"**{escape(verdict['sentence'])}**"]
+    assert summary.read_text() == markdown
+    junit = (folder / "v.xml").read_text()
+    XSD.validate(junit)
+    root = ET.fromstring(junit)
+    cases, failures, errors = (int(root.get(name, "-1")) for name in ("tests", "failures", "errors"))
+    seen = [sum(1 for _ in root.iter(name)) for name in ("testcase", "failure", "error")]
+    assert seen == [cases, failures, errors]
+    assert cases == sum(len(budget["rules"]) for budget in verdict["budgets"])
+    assert (failures > 0, failures + errors > 0) == (code == 1, code != 0)
+    metrics = (folder / "v.txt").read_text()
+    assert f"energyprof_gate_exit_code {code}\n" in metrics
+    assert metrics.endswith("# EOF\n")
+    list(text_string_to_metric_families(metrics))
+    effects = [rule["effect"] for budget in verdict["budgets"] for rule in budget["rules"]]
+    assert done.stdout.count("::error file=energyprof.toml,line=") == failures + errors
+    assert done.stdout.count("::warning file=energyprof.toml,line=") == effects.count("warn")
+    return verdict
+
+
 @pytest.mark.parametrize(("settings", "options", "word", "code"), CASES, ids=lambda v: str(v)[:24])
 def test_exit_code_screen_and_every_file_agree(
     repository: RunMaker, settings: dict[str, Any], options: list[str], word: str, code: int
@@ -70,21 +109,8 @@ def test_exit_code_screen_and_every_file_agree(
         "check", "--github", *options, *files(repository.folder),
         cwd=repository.folder, GITHUB_STEP_SUMMARY=str(summary),
     )  # fmt: skip
-    assert done.returncode == code, done.stderr
     assert done.stderr == ""
-    assert done.stdout.startswith(f"{word}: ")
-    verdict = json.loads((repository.folder / "v.json").read_text())
-    assert (verdict["exit_code"], verdict["outcome"]) == (code, word.lower())
-    markdown = (repository.folder / "v.md").read_text()
-    assert f"**{word}: " in markdown
-    assert summary.read_text() == markdown
-    root = ET.parse(repository.folder / "v.xml").getroot()
-    failures, errors = int(root.get("failures", "-1")), int(root.get("errors", "-1"))
-    assert (failures > 0, failures + errors > 0) == (code == 1, code != 0)
-    metrics = (repository.folder / "v.txt").read_text()
-    assert f"energyprof_gate_exit_code {code}\n" in metrics
-    assert metrics.endswith("# EOF\n")
-    assert done.stdout.count("::error file=energyprof.toml,line=") == failures + errors
+    assert agree(done, repository.folder, code, summary)["outcome"] == word.lower()
 
 
 POLICIES = {
@@ -104,10 +130,15 @@ def test_every_policy_value_reaches_the_exit_code(repository: RunMaker, policy: 
     setting = f'[defaults]\n{policy} = "{lenient if value == "lenient" else value}"'
     (repository.folder / "energyprof.toml").write_text(text.replace("[defaults]", setting))
     repository.write(repository.side("head", 5, day=1, **settings))
-    done = energyprof("check", "--github", "--junit", "v.xml", cwd=repository.folder)
-    root = ET.parse(repository.folder / "v.xml").getroot()
-    counted = int(root.get("failures", "-1")) + int(root.get("errors", "-1"))
-    assert (done.returncode, counted > 0) == ((code, True) if value == "error" else (0, False))
+    summary = repository.folder / "summary.md"
+    done = energyprof(
+        "check",
+        "--github",
+        *files(repository.folder),
+        cwd=repository.folder,
+        GITHUB_STEP_SUMMARY=str(summary),
+    )
+    agree(done, repository.folder, code if value == "error" else 0, summary)
     assert ("::warning " in done.stdout) == (value == "warn")
 
 
@@ -117,6 +148,13 @@ def test_the_annotation_stands_on_the_line_of_the_limit(repository: RunMaker) ->
     found = re.search(r"^::error file=energyprof\.toml,line=(\d+),", done.stdout, re.MULTILINE)
     assert found is not None
     assert BUDGET.splitlines()[int(found[1]) - 1] == 'max_increase = "5%"'
+
+
+def test_what_needs_attention_names_file_and_line_on_the_screen(repository: RunMaker) -> None:
+    repository.write(repository.side("head", 5, day=1, factor=1.15))
+    told = energyprof("check", cwd=repository.folder).stdout
+    assert "  FAIL         energy_j max_increase  (energyprof.toml:16)\n" in told
+    assert told.count("energyprof.toml:") == 1
 
 
 def test_no_output_names_a_path_of_the_machine(repository: RunMaker) -> None:
@@ -242,6 +280,22 @@ def test_another_baseline_can_be_a_file_a_run_or_a_folder_of_runs(
     assert run("check", "--baseline", "x.json") == 2
 
 
+def test_a_budget_without_a_baseline_tells_the_command_that_promotes_these_runs(
+    repository: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(repository.folder / "baselines")
+    repository.write(repository.side("new", 3, day=1), "elsewhere")
+    assert run("check", "--out", "elsewhere", "new-0", "new-1", "new-2") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    command = re.search(r"promote one with (energyprof baseline promote [^;]*? new-2)", told)
+    assert command is not None, told
+    assert run(*shlex.split(command[1])[1:]) == 0
+    assert "promoted 3 runs to baselines/mnist-mf/test-cpu.json" in capsys.readouterr().out
+    shutil.rmtree(repository.folder / "baselines")
+    assert run("check", "--out", str(repository.folder / "elsewhere")) == 0
+    assert str(repository.folder) not in capsys.readouterr().out
+
+
 def test_a_planned_look_uses_the_smaller_level(repository: RunMaker) -> None:
     repository.write(repository.side("head", 5, day=1))
     run("check", "-q", "--look", "--json", "v.json")
@@ -304,6 +358,13 @@ def test_a_plan_comes_from_runs_a_baseline_or_a_given_noise(
         assert "unchanged code passes in 80 % of checks with" in capsys.readouterr().out
     assert run("plan", "--margin", "5%", "--noise", "2%", "--json") == 0
     assert json.loads(capsys.readouterr().out)["runs_95"] > 3
+    planned = []
+    for config in ([], ["--config", "other.toml"]):
+        (repository.folder / "other.toml").write_text(BUDGET.split("[noise")[0])
+        capsys.readouterr()
+        assert run("plan", "--margin", "5%", "--baseline", baseline, *config, "--json") == 0
+        planned.append(json.loads(capsys.readouterr().out)["between"])
+    assert planned == [0.003, 0.0]  # as calibrated for this device; one sitting alone shows none
     for wrong, expected in (
         (["--margin", "5%"], "no noise of energy_j to plan from"),
         (["--margin", "5 J", "--noise", "1%"], "'5 J' is in J, not in fraction"),

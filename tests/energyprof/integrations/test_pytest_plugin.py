@@ -192,6 +192,20 @@ def test_a_marker_that_cannot_be_meant_is_one_clear_failure(run: Run, arguments:
     found.stdout.no_fnmatch_line("*Traceback*")
 
 
+def test_a_mistake_in_a_marker_is_told_once(run: Run) -> None:
+    told = run("@pytest.mark.energy_budget(mx='1 J')\ndef test_x(): pass\n", "--energy").stdout.str()
+    assert "During handling" not in told
+
+
+def test_the_summary_names_a_test_once_with_all_its_budgets(run: Run) -> None:
+    marker = "@pytest.mark.energy_budget(max='90 J', duration_s='3 s')"
+    told = run(f"{marker}\ndef test_x(): pass\n", "--energy").stdout.str()
+    table = told.split("energy budgets")[1]
+    assert table.count("::test_x") == 1
+    assert "energy_j max" in table
+    assert "duration_s max" in table
+
+
 def test_an_async_test_is_refused(run: Run) -> None:
     tests = "@pytest.mark.energy_budget(max='1 J')\nasync def test_x(): pass\n"
     found = run(tests, "--energy")
