@@ -149,7 +149,9 @@ def expand(text: str, values: dict[str, str]) -> str:
     return re.sub(r"\$\{\{\s*([\w.-]+)\s*\}\}", lambda match: values[match[1]], text)
 
 
-def act(folder: Path, given: dict[str, str]) -> tuple[int, str, dict[str, str]]:
+def act(
+    folder: Path, given: dict[str, str], source: Path = ROOT, **variables: str
+) -> tuple[int, str, dict[str, str]]:
     """Run the steps of ``action.yml``; return the exit code, the log and the outputs."""
     action = yaml.safe_load((ROOT / "action.yml").read_text())
     assert action["runs"]["using"] == "composite"
@@ -157,19 +159,19 @@ def act(folder: Path, given: dict[str, str]) -> tuple[int, str, dict[str, str]]:
         f"inputs.{name}": given.get(name, spec.get("default", "")) for name, spec in action["inputs"].items()
     }
     assert not set(given) - set(action["inputs"])
-    values = {**inputs, "runner.temp": str(folder.parent / "temp"), "github.action_path": str(ROOT)}
+    values = {**inputs, "runner.temp": str(folder.parent / "temp"), "github.action_path": str(source)}
     output, summary = folder.parent / "output", folder.parent / "summary.md"
     for step in action["runs"]["steps"]:
         assert step["shell"] == "bash"
         if step.get("if") == "inputs.install == 'true'" and inputs["inputs.install"] != "true":
             continue
-        variables = {name: expand(value, values) for name, value in step.get("env", {}).items()}
+        own = {name: expand(value, values) for name, value in step.get("env", {}).items()}
         done = shell(
             step["run"],
             folder / expand(step.get("working-directory", "."), values),
             GITHUB_OUTPUT=str(output),
             GITHUB_STEP_SUMMARY=str(summary),
-            **variables,
+            **{**variables, **own},
         )
         if done.returncode:
             break
@@ -197,6 +199,21 @@ def test_the_hosted_job_runs_step_by_step(
     assert Path(outputs["verdict"]).exists()
     assert ET.parse(outputs["junit"]).getroot().get("failures") == str(code)
     assert (repository.folder.parent / "summary.md").read_text() == Path(outputs["markdown"]).read_text()
+
+
+def test_the_action_installs_the_project_it_lies_in(repository: Repository, tmp_path: Path) -> None:
+    pytest.importorskip("setuptools", minversion="77")
+    source, target = tmp_path / "source", tmp_path / "target"
+    for name in ("energyprof", "learners"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    repository.train()
+    offline = {"PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1"}  # 0: without it
+    where = {"PIP_TARGET": str(target), "PYTHONPATH": str(target)}
+    code, log, outputs = act(repository.folder, {}, source, **offline, **where)
+    assert (code, outputs["outcome"]) == (0, "pass"), log
+    assert (target / "energyprof" / "gate" / "check.py").is_file()
 
 
 def test_the_action_passes_its_inputs_on(repository: Repository) -> None:
@@ -259,3 +276,8 @@ def test_both_sides_run_in_one_sitting_from_a_worktree(repository: Repository, w
     )
     assert len(left.stdout.splitlines()) == 1
     assert main(["check", "-q", "--baseline", "sitting/base", "sitting/head"]) == code
+    again = shell(steps[1]["run"], repository.folder, **variables)
+    assert again.returncode == 2
+    assert again.stderr.endswith(
+        "'sitting' holds the runs of another sitting: remove it, or name another --out\n"
+    )
