@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from energyprof.cli import main
 from energyprof.errors import EnergyprofError
 from energyprof.gate.baseline import read_baseline, render_baseline
 from energyprof.gate.baseline_shelf import Shelf
@@ -98,6 +99,56 @@ def test_any_budget_text_gives_budgets_or_problems_in_one_line_each(text: str) -
     book, problems = review_budgets(text)
     assert (book is None) == bool(problems)
     assert all("\n" not in str(problem).strip("\n") for problem in problems)
+
+
+@given(lines_of(BUDGET))
+@FEW
+def test_runs_that_break_every_limit_never_pass_whatever_line_is_changed(text: str) -> None:
+    book, _ = review_budgets(text)
+    if book is None:
+        return
+    head = MAKE.side("head", 3, day=1, factor=3, accuracy=0.5, memory=2**31)
+    verdict = check_budgets(book, head, lambda _budget, _head: base_from(BASE, "b.json"))
+    for render in RENDERERS.values():
+        render(verdict)
+    assert verdict.exit_code != 0
+    assert verdict.outcome != "pass"
+
+
+@given(
+    st.sampled_from(["energyprof.toml", "baselines/mnist-mf/test-cpu.json", "reports/head-1/report.json"]),
+    st.integers(0, 10**6),
+    st.binary(max_size=3),
+    st.integers(0, 40),
+)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_damage_to_any_file_ends_in_a_known_exit_code_and_one_line(
+    repository: dict[str, bytes], capsys: pytest.CaptureFixture[str], name: str, at: int, put: bytes, cut: int
+) -> None:
+    whole = repository[name]
+    at %= len(whole) + 1
+    Path(name).write_bytes(whole[:at] + put + whole[at + cut :])
+    capsys.readouterr()
+    code = main(["check"])
+    told = capsys.readouterr()
+    Path(name).write_bytes(whole)
+    assert code in (0, 1, 2, 4)
+    assert "Traceback" not in told.err
+    assert told.err.count("\n") == (code == 2)
+    assert told.out.startswith(("PASS", "FAIL", "INCONCLUSIVE", "INVALID")) or code == 2
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Return the files of a folder in which all is well, and stand in it."""
+    monkeypatch.chdir(tmp_path)
+    RunMaker(folder=tmp_path).write(MAKE.side("head", 3, day=1))
+    files = {"energyprof.toml": BUDGET, "baselines/mnist-mf/test-cpu.json": render_baseline(BASE)}
+    for name, text in files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    assert main(["check"]) == 0
+    return {name: Path(name).read_bytes() for name in (*files, "reports/head-1/report.json")}
 
 
 @given(st.sampled_from(places(BASELINE)), ODD)
