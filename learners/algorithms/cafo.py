@@ -115,6 +115,7 @@ class CascadedForward(Learner):
             return
         for index in range(len(self.blocks)):
             self.ready = index + 1
+            self._optimizer_of(index)  # before the first step, which may be compiled
             name, loss = f"predictor{index + 1}", partial(self._loss, index)
             if self.config.cache:
                 step, frozen = partial(self._fit, index), partial(self._features, index)

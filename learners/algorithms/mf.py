@@ -169,19 +169,22 @@ class MonoForward(Learner):
         self.schedule = config.schedule
         self.layers = register(self, "layer", _layers(blueprint, config))
         self.ready = len(self.layers)  # layers that take part in the scores
-        self._optimizers: dict[int, FusedOptimizer] = {}  # of the layers in training, made at first use
+        self._optimizers: dict[int, FusedOptimizer] = {}  # of the layers in training
         self._names = [self._phase_names(number) for number in range(1, len(self.layers) + 1)]
         self._waiting: dict[int, tuple[Tensor, Tensor]] = {}  # pipelined: layer -> (its input, labels)
 
     def stages(self) -> Iterator[Stage]:
         """Yield one stage for all layers, or one a layer when they train in sequence."""
         if self.schedule != "sequential":
+            for index in range(len(self.layers)):
+                self._optimizer(index)  # before the first step, which may be compiled
             yield Stage(name="train", step=self.step)
             while self._waiting:  # pipelined: let the last batches through
                 self._advance(None)
             return
         for index in range(len(self.layers)):
             self.ready = index + 1
+            self._optimizer(index)
             cached = self.config.cache and index > 0
             yield Stage(
                 name=f"layer{index + 1}",

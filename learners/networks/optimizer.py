@@ -15,12 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from learners.configuration import LearnerConfig, setting
+from learners.networks.fused_update import OptimizerName, fused_update, fused_update_operation, rate_tensor
 
 __all__ = ["FusedOptimizer", "OptimizerName", "UpdateConfig"]
 
-OptimizerName = Literal["adamw", "adam", "sgd"]
-_BETAS: Final = (0.9, 0.999)  # Kingma and Ba 2015, section 2
-_EPS: Final = 1e-8
 _MOMENTS: Final = {  # as torch.optim names them in its state
     "adamw": ("exp_avg", "exp_avg_sq"),
     "adam": ("exp_avg", "exp_avg_sq"),
@@ -51,19 +49,30 @@ class FusedOptimizer(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every parameter from its ``grad``, which must be set; takes no closure."""
+        """Update every parameter from its ``grad``, which must be set; takes no closure.
+
+        A compiled step sees the learning rate as :meth:`scale` set it, not what is written to a group.
+        """
         gradients = [parameter.grad for parameter in self._parameters]
-        torch._foreach_add_(self._steps, 1)
-        if self._group["name"] == "sgd":
-            self._step_sgd(gradients)
-        else:
-            self._step_adam(gradients)
+        compiling = torch.compiler.is_compiling()
+        (fused_update_operation if compiling else fused_update)(
+            self._name,
+            self._parameters,
+            gradients,
+            self._first,
+            self._second,
+            self._steps,
+            self._rate if compiling else self._group["lr"],
+            self._decay,
+            self._momentum,
+        )
 
     step.hooked = True  # type: ignore[attr-defined]  # torch would wrap each step for its profiler and for hooks
 
     def scale(self, factor: float) -> None:
         """Set the learning rate to ``factor`` times the one that the optimizer was built with."""
         self._group["lr"] = self._group["first_lr"] * factor
+        self._rate.fill_(self._group["lr"])
 
     @property
     def lr(self) -> float:
@@ -84,47 +93,17 @@ class FusedOptimizer(torch.optim.Optimizer):
         self._gather()
 
     def _gather(self) -> None:
-        """List the tensors as the kernels take them."""
+        """List the tensors and the settings as the kernels take them, where a compiler can follow."""
         self._group = self.param_groups[0]
+        self._name: OptimizerName = self._group["name"]
+        self._decay, self._momentum = self._group["weight_decay"], self._group["momentum"]
         self._parameters: list[Any] = self._group["params"]
+        self._rate = rate_tensor(self._group["lr"], self._parameters[0].device)
         states = [self.state[parameter] for parameter in self._parameters]
         first, *second = _MOMENTS[self._group["name"]]
         self._steps: list[Tensor] = [state["step"] for state in states]
         self._first: list[Tensor] = [state[first] for state in states]
         self._second: list[Tensor] = [state[key] for key in second for state in states]
-
-    def _step_adam(self, gradients: list[Any]) -> None:
-        kernel = torch._fused_adamw_ if self._group["name"] == "adamw" else torch._fused_adam_
-        kernel(
-            self._parameters,
-            gradients,
-            self._first,
-            self._second,
-            [],
-            self._steps,
-            lr=self._group["lr"],
-            beta1=_BETAS[0],
-            beta2=_BETAS[1],
-            weight_decay=self._group["weight_decay"],
-            eps=_EPS,
-            amsgrad=False,
-            maximize=False,
-        )
-
-    def _step_sgd(self, gradients: list[Any]) -> None:
-        momentum = self._group["momentum"]
-        torch._fused_sgd_(
-            self._parameters,
-            gradients,
-            self._first if momentum else [],
-            weight_decay=self._group["weight_decay"],
-            momentum=momentum,
-            lr=self._group["lr"],
-            dampening=0.0,
-            nesterov=False,
-            maximize=False,
-            is_first_step=False,  # from zero, the kernel's ordinary rule gives the first step too
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

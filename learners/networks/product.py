@@ -10,13 +10,14 @@ a batch is made of is brought back to fp32 by :func:`widened`.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import register_flop_formula
+
+from learners.networks.opaque_operation import opaque_operation
 
 __all__ = ["product", "weight_gradient", "widened"]
 
@@ -34,8 +35,10 @@ def product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     if torch.is_autocast_enabled(a.device.type):
         return F.linear(a, b, bias)  # autocast sees this one, and it runs by oneDNN on CPUs as it is
-    if a.dtype is torch.float32 and a.is_cpu and _has_onednn():
-        return torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")  # type: ignore[no-any-return]
+    if _WIDEST and a.dtype is torch.float32 and a.is_cpu:
+        if torch.compiler.is_compiling():  # whose own lowering of this takes packed weights only
+            return _wide_product_operation(a, b, bias)  # type: ignore[no-any-return]
+        return _wide_product(a, b, bias)
     return F.linear(a, b, bias)
 
 
@@ -49,13 +52,18 @@ def widened(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
 
 
+def _wide_product(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")  # type: ignore[no-any-return]
+
+
 _ONEDNN: Final[bool] = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-
-
-@cache
-def _has_onednn() -> bool:
-    return _ONEDNN and torch.backends.cpu.get_cpu_capability() == "AVX512"
-
+_WIDEST: Final[bool] = _ONEDNN and torch.backends.cpu.get_cpu_capability() == "AVX512"
+_wide_product_operation: Final = opaque_operation(
+    "wide_product(Tensor a, Tensor b, Tensor? bias) -> Tensor",
+    _wide_product,
+    lambda a, b, _: a.new_empty(a.shape[0], b.shape[0]),
+    key="CPU",
+)
 
 if _ONEDNN:
 
