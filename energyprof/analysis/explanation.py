@@ -30,11 +30,12 @@ __all__ = ["Explanation", "Profile", "Term", "explain", "profile_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a side took: of one run, or the mean over its runs.
+    """What a side took: of one run, or the geometric mean over its runs, as everywhere in a comparison.
 
     Attributes:
         samples: training samples seen, or None where they were not counted.
-        phases: energy by kind of phase; together ``energy_j`` but for what is in no domain.
+        phases: energy by kind of phase, in the proportions of the runs together; their sum is ``energy_j``
+            but for what is in no domain.
         idle_j: what idling as long would have drawn, or None where it is not known.
     """
 
@@ -89,7 +90,7 @@ class Explanation:
 
 
 def profile_of(reports: Sequence[Report], name: str) -> Profile:
-    """Return the mean profile of some runs.
+    """Return the profile of some runs: geometric means, so that factors multiply to the ratio compared.
 
     Args:
         reports: at least one, each with a known energy and duration.
@@ -105,16 +106,19 @@ def profile_of(reports: Sequence[Report], name: str) -> Profile:
             )
     by_kind = [_by_kind(report) for report in reports]
     kinds = dict.fromkeys(kind for found in by_kind for kind in found)
+    energies = [report.totals.energy_j.value or 0.0 for report in reports]
+    energy_j = _geometric(energies) or 0.0
+    scale = energy_j / math.fsum(energies)
     idle = [report.totals.idle_energy_j.value for report in reports]
     return Profile(
         name=name,
         runs=len(reports),
-        energy_j=_mean([r.totals.energy_j.value for r in reports]) or 0.0,
-        duration_s=_mean([r.totals.duration_s for r in reports]) or 0.0,
-        samples=_mean([r.totals.samples for r in reports]) or None,
-        steps=_mean([r.totals.steps for r in reports]) or None,
-        phases={k: math.fsum(found.get(k, 0.0) for found in by_kind) / len(reports) for k in kinds},
-        idle_j=_mean(idle),
+        energy_j=energy_j,
+        duration_s=_geometric([r.totals.duration_s for r in reports]) or 0.0,
+        samples=_geometric([r.totals.samples for r in reports]),
+        steps=_geometric([r.totals.steps for r in reports]),
+        phases={k: scale * math.fsum(found.get(k, 0.0) for found in by_kind) for k in kinds},
+        idle_j=None if None in idle else scale * math.fsum(value or 0.0 for value in idle),
     )
 
 
@@ -143,9 +147,12 @@ def explain(a: Profile, b: Profile) -> Explanation:
     )
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if known and len(known) == len(values) else None
+def _geometric(values: Sequence[float | None]) -> float | None:
+    """Return the geometric mean, or None where a value is missing or not positive; of one, itself."""
+    known = [value for value in values if value]
+    if len(known) < len(values):
+        return None
+    return known[0] if len(set(known)) == 1 else math.exp(math.fsum(map(math.log, known)) / len(known))
 
 
 def _by_kind(report: Report) -> dict[str, float]:
@@ -237,7 +244,7 @@ def _listed(terms: Sequence[Term], change: float, *, factors: bool = True) -> st
 def _spoken(term: Term, change: float, factors: bool) -> str:
     size = f"{abs(term.points):.{_digits(change)}f}"
     if float(size) == 0:
-        return f"none from {term.name}" if not factors else f"none from {_way(term)}"
+        return f"none from {term.name}"
     against = "" if term.points * change > 0 else " the other way"
     source = _way(term) if factors else term.name
     noun = "point" if float(size) == 1 else "points"
@@ -245,8 +252,6 @@ def _spoken(term: Term, change: float, factors: bool) -> str:
 
 
 def _way(term: Term) -> str:
-    if abs(term.log) < 1e-9:
-        return f"the same {term.name}"
     more = {"passes over the data": "more", "steps": "more"}.get(term.name)
     if more:
         return f"{more if term.log > 0 else 'fewer'} {term.name}"

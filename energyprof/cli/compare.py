@@ -37,16 +37,22 @@ def compare(
     """Compare runs: which may be compared at all, what each took, and the ratios with their intervals."""
     from energyprof.analysis.comparison import compare as compare_reports
     from energyprof.analysis.reaching import parse_target
-    from energyprof.cli.rendering import show_comparison
+    from energyprof.cli.rendering import show_comparison, write_page
+    from energyprof.record.schema import read_report
+    from energyprof.record.store import REPORT_JSON, find_run
     from energyprof.units import parse_quantity
 
+    folders = [find_run(run, out) for run in runs]
+    reports = [read_report(folder / REPORT_JSON) for folder in folders]
     comparison = compare_reports(
-        read_runs(runs, out),
+        reports,
         reference=reference,
         target=parse_target(target) if target else None,
         margin=parse_quantity(margin, "fraction"),
     )
-    show_comparison(comparison, html=html, markdown=markdown, latex=latex, as_json=as_json)
+    show_comparison(comparison, markdown=markdown, latex=latex, as_json=as_json)
+    if html is not None:
+        write_page(comparison, html, {r.run.id: folder for r, folder in zip(reports, folders, strict=True)})
 
 
 def read_runs(references: list[str], out: Path) -> list[Report]:

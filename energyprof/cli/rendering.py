@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import typer
 
@@ -16,7 +19,15 @@ if TYPE_CHECKING:
     from energyprof.analysis.restopping import Restopped
     from energyprof.recording.run import Run
 
-__all__ = ["print_json", "show", "show_comparison", "show_explanation", "show_restopped", "show_run"]
+__all__ = [
+    "print_json",
+    "show",
+    "show_comparison",
+    "show_explanation",
+    "show_restopped",
+    "show_run",
+    "write_page",
+]
 
 
 def show(renderable: RenderableType) -> None:
@@ -51,12 +62,8 @@ def show_run(run: Run, *, as_json: bool = False) -> None:
     typer.echo(f"\nreport  {run.html}")
 
 
-def show_comparison(
-    comparison: Comparison, *, html: Path | None, markdown: bool, latex: bool, as_json: bool
-) -> None:
-    """Print a comparison in the form asked for, and write its page."""
-    from energyprof.record.schema import write_text
-    from energyprof.report.compare import render_comparison
+def show_comparison(comparison: Comparison, *, markdown: bool, latex: bool, as_json: bool) -> None:
+    """Print a comparison in the form asked for."""
     from energyprof.report.comparison_json import comparison_json
     from energyprof.report.latex import comparison_latex
     from energyprof.report.markdown import comparison_markdown
@@ -70,9 +77,31 @@ def show_comparison(
         typer.echo(comparison_latex(comparison))
     else:
         show(comparison_summary(comparison))
-    if html is not None:
-        write_text(html, render_comparison(comparison))
-        typer.echo(f"page  {html}", err=True)
+
+
+def write_page(comparison: Comparison, path: Path, folders: Mapping[str, Path]) -> None:
+    """Write the page of a comparison, linked to the pages of its runs where these are there.
+
+    Args:
+        comparison: what is shown.
+        path: the file.
+        folders: run id -> its folder.
+    """
+    from energyprof.record.schema import write_text
+    from energyprof.report.compare import render_comparison
+
+    links = {run: _link(folder / "report.html", path) for run, folder in folders.items()}
+    indexes = {_link(folder.parent / "index.html", path) for folder in folders.values()}
+    index = indexes.pop() if len(indexes) == 1 else None
+    write_text(path, render_comparison(comparison, {run: at for run, at in links.items() if at}, index))
+    typer.echo(f"page  {path}", err=True)
+
+
+def _link(target: Path, page: Path) -> str | None:
+    """Return the address of a file relative to a page, or None where it is not there."""
+    if not target.is_file():
+        return None
+    return quote(Path(os.path.relpath(target.resolve(), page.parent.resolve())).as_posix())
 
 
 def show_explanation(explanation: Explanation, *, as_json: bool) -> None:

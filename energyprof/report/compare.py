@@ -27,13 +27,16 @@ SECTIONS: Final[tuple[Callable[[GroupView], Section | None], ...]] = (
 )
 
 
-def render_comparison(comparison: Comparison, links: Mapping[str, str] | None = None) -> str:
+def render_comparison(
+    comparison: Comparison, links: Mapping[str, str] | None = None, index: str | None = None
+) -> str:
     """Render a comparison as one HTML file that asks for nothing.
 
     Args:
         comparison: from :func:`energyprof.analysis.comparison.compare`.
         links: run id -> address of its page, relative to where this page will lie; a run without one is named
             but not linked.
+        index: address of the index of all runs, or None.
     """
     many = len(comparison.groups) > 1
     views = [
@@ -56,6 +59,7 @@ def render_comparison(comparison: Comparison, links: Mapping[str, str] | None = 
         comparison=comparison,
         groups=groups,
         links=dict(links or {}),
+        index=index,
         energyprof=comparison.reports[0].environment.energyprof,
     )
 
@@ -64,7 +68,7 @@ def _group(view: GroupView) -> dict[str, object]:
     comparison, group = view.comparison, view.group
     return {
         "key": view.key,
-        "title": group_title(comparison.reports[group.runs[0]]),
+        "title": group_title(comparison, group),
         "sentences": headline(comparison, group),
         "rows": list(zip(rows_of(comparison, group), group.arms, strict=True)),
         "sections": [section for build in SECTIONS if (section := build(view)) is not None],

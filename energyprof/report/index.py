@@ -149,10 +149,11 @@ def _chart(
     promoted: Collection[str],
 ) -> Markup:
     last = len(values) - 1
+    first, newest, day = _moments(reports[0].run.started_at, reports[-1].run.started_at)
     x = Axis(
         scale=Scale(low=-0.5, high=last + 0.5),
-        title="runs in order of time",
-        ticks=((0, reports[0].run.started_at[:10]), (last, reports[-1].run.started_at[:10])),
+        title=f"runs{day} in order of time",
+        ticks=((0, first), (last, newest)),
     )
     y = axis(values, "energy", "J", count=3)
     kept = [values[k] for k, report in enumerate(reports) if report.run.id in promoted]
@@ -177,6 +178,13 @@ def _chart(
     ]
     said = f"Energy of {len(values)} runs of {title} over time, {len(changes)} steps."
     return plot(x, y, marks, label=said, labels=labels, height="small")
+
+
+def _moments(first: str, last: str) -> tuple[str, str, str]:
+    """Return two ISO times as short as tells them apart: dates, or times of the day that is named last."""
+    if first[:10] != last[:10]:
+        return first[:10], last[:10], ""
+    return first[11:16], last[11:16], f" of {first[:10]}"
 
 
 def _said(reports: Sequence[Report], values: Sequence[float], changes: Sequence[ChangePoint]) -> str:

@@ -74,9 +74,8 @@ def _table(comparison: Comparison, group: Group, index: int) -> str:
 
 
 def _caption(comparison: Comparison, group: Group) -> str:
-    report = comparison.reports[group.runs[0]]
     base = group.reference
-    text = f"Training energy, {escape_latex(group_title(report))}."
+    text = f"Training energy, {escape_latex(group_title(comparison, group))}."
     text += " Geometric means with 95\\,\\% intervals"
     if base is not None:
         text += f"; ratios to {escape_latex(base.arm.name)}"

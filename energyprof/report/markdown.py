@@ -44,7 +44,7 @@ def _comparability(comparison: Comparison) -> list[str]:
 
 def _group(comparison: Comparison, group: Group) -> list[str]:
     rows = rows_of(comparison, group)
-    title = escape_markdown(group_title(comparison.reports[group.runs[0]]))
+    title = escape_markdown(group_title(comparison, group))
     heads = ["Learner", "n", "Energy", "95 % interval", "Ratio (95 %)", "Verdict", "Time", "Accuracy"]
     heads += ["Energy to target"] if comparison.target is not None else []
     sentences = [escape_markdown(sentence) for sentence in headline(comparison, group)]

@@ -89,7 +89,7 @@ def _shown(value: Any) -> Any:
 
 def _filters() -> dict[str, Any]:
     def optional(render: Any) -> Any:
-        return lambda value: words.DASH if value is None else render(value)
+        return lambda value: words.DASH if value is None else render(value).replace("-", "−")
 
     return {
         "energy": optional(units.format_energy),
@@ -107,6 +107,8 @@ def _filters() -> dict[str, Any]:
         "domain": words.domain_word,
         "kwh": optional(words.kwh_text),
         "half_width": words.half_width,
+        "between": lambda low, high: words.between_text(low, high),
+        "figure": lambda quantity: words.figure_text(quantity),
         "range": _range,
         "points": words.points_text,
     }

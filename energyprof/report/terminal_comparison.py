@@ -12,9 +12,10 @@ from rich.text import Text
 from energyprof.analysis.comparison import Comparison, Group
 from energyprof.analysis.explanation import Explanation, Term
 from energyprof.analysis.restopping import Restopped
-from energyprof.report.verdicts import RENDER, Row, group_title, headline, rows_of
+from energyprof.report.term_text import term_figure
+from energyprof.report.verdicts import Row, group_title, headline, rows_of
 from energyprof.report.words import DASH, percent, plain, printable
-from energyprof.units import format_count, format_duration, format_energy
+from energyprof.units import format_duration, format_energy
 
 __all__ = ["comparison_summary", "explanation_summary", "restop_summary"]
 
@@ -90,7 +91,7 @@ def _comparability(comparison: Comparison) -> RenderableType:
 def _group(comparison: Comparison, group: Group) -> list[RenderableType]:
     rows = rows_of(comparison, group)
     several = len(comparison.groups) > 1
-    title = group_title(comparison.reports[group.runs[0]])
+    title = group_title(comparison, group)
     parts: list[RenderableType] = [Text(printable(title), style="bold")] if several else []
     parts.append(_table(comparison, rows))
     parts += [Text(), *(Text(printable(s, 1000)) for s in headline(comparison, group))]
@@ -124,20 +125,11 @@ def _terms(title: str, terms: Sequence[Term], explanation: Explanation) -> Table
     for term in terms:
         table.add_row(
             Text(printable(term.name)),
-            _figure(term.value_a, term.unit),
-            _figure(term.value_b, term.unit),
+            term_figure(term.value_a, term.unit, explanation.a.energy_j),
+            term_figure(term.value_b, term.unit, explanation.b.energy_j),
             f"{term.log:+.4f}",
             f"{term.points:+.1f}",
         )
     log, points = sum(term.log for term in terms), sum(term.points for term in terms)
     table.add_row("together", "", "", f"{log:+.4f}", f"{points:+.1f}")
     return table
-
-
-def _figure(value: float | None, unit: str) -> str:
-    if value is None:
-        return DASH
-    base, _, each = unit.partition(" ")
-    if base in ("samples", "steps"):
-        return format_count(value)
-    return f"{RENDER[base](value)}{' ' + each if each else ''}"

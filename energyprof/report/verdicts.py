@@ -36,6 +36,8 @@ RENDER: Final[Mapping[str, Callable[[float], str]]] = {
     "": format_count,
 }
 _ACCURACIES: Final = ("test_accuracy", "validation_accuracy")
+_MOST_KEYS: Final = 2  # that tell a group from the others in its title
+_LONGEST_VALUE: Final = 24
 _SAME_ACCURACY: Final = 0.5  # percentage points: told as "within", not as a difference
 _DESIGN: Final = {Design.PAIRED: "paired", Design.WELCH: "Welch", Design.ONE_SAMPLE: "one sample"}
 
@@ -117,8 +119,19 @@ def statistic_text(name: str, statistic: Statistic) -> tuple[str, str]:
     return render(statistic.value), f"{render(statistic.low)} to {render(statistic.high)}"
 
 
-def group_title(report: Report) -> str:
-    """Name what the runs of a group have in common: data and device."""
+def group_title(comparison: Comparison, group: Group) -> str:
+    """Name what the runs of a group have in common: data, device, and what sets it apart from the others."""
+    report = comparison.reports[group.runs[0]]
+    apart = [
+        f"{difference.key.rpartition('.')[2].replace('_', ' ')} {value}"
+        for difference in comparison.refusals
+        for value, runs in zip(difference.values, difference.runs, strict=True)
+        if group.runs[0] in runs and len(value) <= _LONGEST_VALUE
+    ]
+    return " · ".join([_place(report), *apart[:_MOST_KEYS]])
+
+
+def _place(report: Report) -> str:
     env = report.environment
     on_gpu = bool(env.gpus) and not (env.device or "").startswith("cpu")
     device = env.gpus[0].name if on_gpu else (env.cpu or env.platform)

@@ -15,8 +15,10 @@ __all__ = [
     "PROVENANCE_MEANING",
     "STATUS_MEANING",
     "SUM_TOLERANCE",
+    "between_text",
     "counted",
     "domain_word",
+    "figure_text",
     "flag_for",
     "half_width",
     "kwh_text",
@@ -56,6 +58,7 @@ STATUS_MEANING: Final[Mapping[RunStatus, str]] = {
 
 SUM_TOLERANCE: Final = 0.005  # a table of rounded joules that misses its total by more does not add up
 
+_NOTHING: Final = 1e-4  # of the larger bound
 _JOINERS: Final = "\u200c\u200d"  # hold words of some scripts, and emoji, together
 _RANK: Final = (Provenance.COUNTER, Provenance.SAMPLED, Provenance.ESTIMATED, Provenance.MISSING)
 
@@ -65,14 +68,29 @@ def quantity_text(quantity: Quantity, render: Callable[[float], str] = format_en
     return DASH if quantity.value is None else render(quantity.value)
 
 
+def figure_text(quantity: Quantity, render: Callable[[float], str] = format_energy) -> str:
+    """Render the value with a proper minus; one that is nothing beside its bounds is 0, without digits."""
+    if quantity.value is None:
+        return DASH
+    widest = max(abs(quantity.low or 0.0), abs(quantity.high or 0.0))
+    return render(0.0 if abs(quantity.value) < _NOTHING * widest else quantity.value).replace("-", "−")
+
+
 def range_text(quantity: Quantity, render: Callable[[float], str] = format_energy) -> str:
     """Render the bounds briefly: ``1.82 to 1.85 kJ``; empty where there are none or rounding hides them."""
-    if quantity.low is None or quantity.high is None:
+    return between_text(quantity.low, quantity.high, render)
+
+
+def between_text(
+    low_end: float | None, high_end: float | None, render: Callable[[float], str] = format_energy
+) -> str:
+    """Render two ends with their unit once; empty where one is missing or they read the same."""
+    if low_end is None or high_end is None:
         return ""
-    low, high = (render(bound).replace("-", "−") for bound in (quantity.low, quantity.high))
+    low, high = (render(end).replace("-", "−") for end in (low_end, high_end))
     if low == high:
         return ""
-    same_unit = low.rpartition(" ")[2] == high.rpartition(" ")[2] or not quantity.low
+    same_unit = low.rpartition(" ")[2] == high.rpartition(" ")[2] or not low_end
     return f"{low.rpartition(' ')[0] if same_unit else low} to {high}"
 
 

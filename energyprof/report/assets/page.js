@@ -93,8 +93,8 @@ document.documentElement.classList.add("js");
       if (head.hasAttribute("data-fixed")) return;
       const button = document.createElement("button");
       button.type = "button";
-      button.append(...head.childNodes);
-      head.append(button);
+      button.append(...[...head.childNodes].filter(node => node.nodeName !== "SMALL"));
+      head.prepend(button);
       button.addEventListener("click", () => {
         const descending = head.getAttribute("aria-sort") === "ascending";
         for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");

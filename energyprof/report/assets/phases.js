@@ -64,10 +64,6 @@ page.phases = ({knots, source, view, place, colours, strokeOf, soft, strip, marg
     const left = margins.left, inner = width - margins.left - margins.right;
     const min = place(view.axis, view.from), max = place(view.axis, view.to);
     const x = t => left + inner * (place(view.axis, Math.min(Math.max(t, view.from), view.to)) - min) / (max - min || 1);
-    ctx.fillStyle = colours["--muted"];
-    ctx.textAlign = "right";
-    ctx.fillText("phase", left - 9, 9);
-    ctx.textAlign = "left";
     let labelled = -Infinity;
     for (const [from, to, phase] of visible()) {
       const name = knots.bands.names[phase], a = x(from), b = x(to);
@@ -83,5 +79,5 @@ page.phases = ({knots, source, view, place, colours, strokeOf, soft, strip, marg
       }
     }
   }
-  return {drawBands, drawEpochs, drawStrip};
+  return {tops, drawBands, drawEpochs, drawStrip};
 };

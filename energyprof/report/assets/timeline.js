@@ -81,14 +81,15 @@ page.timeline = (async () => {
       make("div", {class: "segmented", role: "group", "aria-label": "Horizontal axis"}, ...axisButtons),
       make("div", {class: "range"}, make("label", {for: "range-from"}, "From"), fromInput, make("label", {for: "range-to"}, "to"), toInput, resetButton)),
     readout, cursorLine, stack);
-  const stripBox = make("div", {class: "strip-box"}, strip);
-  if (knots.bands) stack.append(stripBox);
+  const phaseLegend = make("ul", {class: "legend"});
+  if (knots.bands) stack.append(make("div", {class: "chart-head"}, make("h3", {}, "Phases"), phaseLegend), make("div", {class: "strip-box"}, strip));
 
   const strokeOf = index => colours[HUES[index % HUES.length]];
   const soft = (colour, alpha) => /^#[0-9a-f]{6}$/i.test(colour) ? colour + Math.round(alpha * 255).toString(16).padStart(2, "0") : colour;
-  const {drawBands, drawEpochs, drawStrip} = page.phases({
+  const {tops, drawBands, drawEpochs, drawStrip} = page.phases({
     knots, source, view, place, colours, strokeOf, soft, strip, margins: {left: AXIS_WIDTH, right: RIGHT},
   });
+  phaseLegend.append(...tops.slice(0, HUES.length).map((name, k) => make("li", {}, make("span", {class: `key fill${k + 1}`, "aria-hidden": "true"}), name)));
   const limits = {
     power: (low, high) => [0, high * 1.08 || 1],
     memory: (low, high) => [0, high * 1.1 || 1],

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from energyprof.analysis.comparison import ArmResult
+from energyprof.analysis.pairing import same_seeds
+from energyprof.analysis.statistics import Design
 from energyprof.analysis.versus import Ratio
 from energyprof.analysis.yardsticks import YARDSTICKS
 from energyprof.report.chart import Axis, axis
@@ -44,7 +46,8 @@ def section(view: GroupView) -> Section | None:
         key=f"{view.key}ratios",
         short="Ratios",
         title=f"Ratios to {view.base.arm.name}",
-        about="The bar is the 95 % interval, the upright mark the ratio of geometric means, a dot one run. "
+        about="The bar is the 95 % interval, the upright mark the ratio of geometric means, a dot one run "
+        "(against its pair where runs were interleaved, else against the reference's mean). "
         f"Inside the shaded band ({percent(view.comparison.margin, 0)} either way) counts as equal. One run "
         "a side has no interval: its thin bar is what the sensors guarantee, and says nothing about chance.",
         body=body,
@@ -77,10 +80,15 @@ def _block(view: GroupView, name: str) -> Mapping[str, object]:
 
 
 def _dots(view: GroupView, arm: ArmResult, name: str) -> list[float]:
-    base = view.base.figures[name].value if view.base is not None else None
-    if not base:
+    """Return a ratio for each run: to the run that it is paired with, else to the reference's mean."""
+    if view.base is None or not view.base.figures[name].value:
         return []
-    return [value / base for value in arm.figures[name].values if value is not None and value > 0]
+    ours, theirs = arm.figures[name].values, view.base.figures[name].values
+    if arm.ratios[name].design is Design.PAIRED:
+        pairs = [(theirs[i], ours[j]) for i, j in same_seeds(view.runs(view.base), view.runs(arm))]
+    else:
+        pairs = [(view.base.figures[name].value, value) for value in ours]
+    return [b / a for a, b in pairs if a is not None and b is not None and a > 0 and b > 0]
 
 
 def _strip(x: Axis, ratio: Ratio, dots: list[float], margin: float, style: str) -> Markup:

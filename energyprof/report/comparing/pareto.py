@@ -47,8 +47,8 @@ def section(view: GroupView) -> Section | None:
         key=f"{view.key}pareto",
         short="Accuracy for energy",
         title="Accuracy for energy",
-        about="Up and to the left is better. Crosses are 95 % intervals of the mean, faint dots single runs. "
-        "The stepped line joins the arms that no other beats in both.",
+        about="Up and to the left is better. Crosses are 95 % intervals of the mean, cut at the edge; faint "
+        "dots are single runs. The stepped line joins the arms that no other beats in both.",
         body=fragment("compare_plot.html", legend=view.legend, charts=[chart], best=best),
     )
 
@@ -88,10 +88,15 @@ def _cross(x: Axis, y: Axis, arm: ArmResult, name: str, style: str) -> list[Mark
         return []
     marks = []
     if energy.low is not None and energy.high is not None:
-        marks.append(line(x, y, [energy.low, energy.high], [accuracy.value] * 2, style))
+        marks.append(line(x, y, _within(x, energy.low, energy.high), [accuracy.value] * 2, style))
     if accuracy.low is not None and accuracy.high is not None:
-        marks.append(line(x, y, [energy.value] * 2, [accuracy.low, accuracy.high], style))
+        marks.append(line(x, y, [energy.value] * 2, _within(y, accuracy.low, accuracy.high), style))
     return marks
+
+
+def _within(ends: Axis, low: float, high: float) -> list[float]:
+    """Cut an interval at the edge of the drawing: of few runs it may span orders of magnitude."""
+    return [max(low, ends.scale.low), min(high, ends.scale.high)]
 
 
 def _stairs(x: Axis, y: Axis, edge: list[tuple[float, float]]) -> Markup:

@@ -57,7 +57,7 @@ def _drawn(view: GroupView, base: ArmResult, arm: ArmResult) -> dict[str, object
 def _chart(
     view: GroupView, base: ArmResult, arm: ArmResult, known: list[tuple[int | None, float, float]]
 ) -> Markup:
-    x = Axis(scale=Scale(low=-0.15, high=1.15), title="", ticks=((0.0, "reference"), (1.0, "this arm")))
+    x = Axis(scale=Scale(low=-0.15, high=1.15), title="", ticks=((0.0, base.arm.name), (1.0, arm.arm.name)))
     y = axis([v for _, a, b in known for v in (a, b)], "energy", "J")
     marks = [line(x, y, [0.0, 1.0], [a, b], f"{view.style(arm)} thin") for _, a, b in known]
     for seed, a, b in known:

@@ -10,11 +10,9 @@ from energyprof.errors import UsageError
 from energyprof.report.comparing.view import GroupView
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
-from energyprof.report.verdicts import RENDER
-from energyprof.report.words import DASH
-from energyprof.units import format_count
+from energyprof.report.term_text import term_figure
 
-__all__ = ["section", "term_figure"]
+__all__ = ["section"]
 
 _MOST_ARMS: Final = 8
 
@@ -32,20 +30,10 @@ def section(view: GroupView) -> Section | None:
         short="Why",
         title=f"Why they differ from {view.base.arm.name}",
         about="The logarithm of the energy ratio, split exactly: energy is passes over the data, times time "
-        "a pass, times mean power. Points are shares of the change in per cent and add up to it; means over "
-        "runs.",
+        "a pass, times mean power. Points are shares of the change in per cent and add up to it; geometric "
+        "means over runs.",
         body=fragment("compare_why.html", explanations=shown, reach=reach, figure=term_figure),
     )
-
-
-def term_figure(value: float | None, unit: str) -> str:
-    """Render the figure behind a term of the split."""
-    if value is None:
-        return DASH
-    base, _, each = unit.partition(" ")
-    if base in ("samples", "steps"):
-        return f"{format_count(value)} {base}"
-    return f"{RENDER[base](value)}{' ' + each if each else ''}"
 
 
 def _explained(view: GroupView, base: ArmResult, arm: ArmResult) -> Explanation | None:

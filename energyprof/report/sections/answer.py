@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from energyprof.record.model import Provenance, Quantity, Report
 from energyprof.report.words import (
@@ -24,6 +25,8 @@ from energyprof.units import (
 )
 
 __all__ = ["Answer", "answers_of", "lead_of"]
+
+_LOPSIDED: Final = 0.1  # a value so far from the middle of its bounds is told with both sides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,9 +204,13 @@ def _carbon(report: Report) -> Answer:
 
 def _bounds_note(quantity: Quantity) -> str:
     text, half = range_text(quantity), half_width(quantity)
-    return (
-        f"{text} (±{_short(100 * half)} %)" if text and half else "bounds closer than shown" if half else ""
-    )
+    if not text or not half:
+        return "bounds closer than shown" if half else ""
+    value, low, high = quantity.value or 0.0, quantity.low or 0.0, quantity.high or 0.0
+    below, above = (value - low) / abs(value), (high - value) / abs(value)
+    if abs(below - above) <= _LOPSIDED * (below + above):
+        return f"{text} (±{_short(100 * half)} %)"
+    return f"{text} (−{_short(100 * below)} %, +{_short(100 * above)} %)"
 
 
 def _short(value: float) -> str:

@@ -16,21 +16,21 @@ __all__ = ["families", "section"]
 _KNOWN = ("train_accuracy", "test_accuracy", "samples")
 _MOST = 12
 
+Curves = dict[str, list[tuple[float, float]]]  # member, such as a layer or a stage -> points over epochs
+
 
 def section(view: RunView) -> Section | None:
     """Build the section; None where the learner logged nothing of its own."""
-    found = families(view.report)
-    if not found:
+    drawn = _curves(view.report)
+    if not drawn:
         return None
-    charts = [(name, _chart(view.report, name, members)) for name, members in list(found.items())[:_MOST]]
+    charts = [(name, _chart(name, curves), list(curves)) for name, curves in list(drawn.items())[:_MOST]]
     return Section(
         key="learner",
         short="Learner's own",
         title="The learner's own figures",
-        about="What this learner logged besides loss and accuracy, at the end of every epoch.",
-        body=fragment(
-            "run_learner.html", charts=[(n, c, list(found[n])) for n, c in charts if c is not None]
-        ),
+        about="What this learner tells besides its loss and accuracy, at the end of every epoch.",
+        body=fragment("run_learner.html", charts=charts),
     )
 
 
@@ -44,15 +44,34 @@ def families(report: Report) -> dict[str, dict[str, str]]:
     return found
 
 
-def _chart(report: Report, figure: str, members: dict[str, str]) -> Markup | None:
-    curves = {member: _points(report, name) for member, name in members.items()}
-    drawn = {member: points for member, points in curves.items() if points}
-    if not drawn:
-        return None
-    every = [p for points in drawn.values() for p in points]
+def _curves(report: Report) -> dict[str, Curves]:
+    """Return figure -> member -> points; what was never a number is left out."""
+    logged = {
+        figure: {member: _points(report, name) for member, name in members.items()}
+        for figure, members in families(report).items()
+    }
+    found = {"local loss by stage": _stage_losses(report), **logged}
+    return {
+        figure: known
+        for figure, curves in found.items()
+        if (known := {member: points for member, points in curves.items() if points})
+    }
+
+
+def _stage_losses(report: Report) -> Curves:
+    """Return the local loss of each stage where layers take turns: a stage trains by its own loss."""
+    found: Curves = {}
+    for k, epoch in enumerate(report.epochs):
+        if epoch.train_loss is not None:
+            found.setdefault(epoch.stage, []).append((k + 1.0, epoch.train_loss))
+    return found if len(found) > 1 else {}
+
+
+def _chart(figure: str, curves: Curves) -> Markup:
+    every = [p for points in curves.values() for p in points]
     x, y = axis([p[0] for p in every], "epoch", count=6), axis([p[1] for p in every], _spoken(figure))
-    marks = [_line(x, y, points, index) for index, points in enumerate(drawn.values())]
-    said = f"{_spoken(figure)} by epoch of {', '.join(map(_spoken, drawn))}."
+    marks = [_line(x, y, points, index) for index, points in enumerate(curves.values())]
+    said = f"{_spoken(figure)} by epoch of {', '.join(map(_spoken, curves))}."
     return plot(x, y, marks, label=said, height="small")
 
 

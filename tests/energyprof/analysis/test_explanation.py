@@ -88,7 +88,7 @@ def test_a_term_that_pulls_the_other_way_is_said_so() -> None:
     b = profile("B", {"train": 100.0}, 80.0, 1000.0)
     first = explain(a, b).words[0]
     assert "the other way from higher mean power" in first
-    assert "none from the same passes over the data" in first
+    assert "none from passes over the data" in first
 
 
 def test_a_phase_that_only_one_side_has_is_a_term_too() -> None:
@@ -151,14 +151,15 @@ def report(energy: float | None, phases: dict[str, tuple[float, float | None]]) 
     )
 
 
-def test_a_profile_is_the_mean_of_its_runs_by_kind_of_phase() -> None:
+def test_a_profile_is_the_geometric_mean_of_its_runs_shared_out_by_kind_of_phase() -> None:
     runs = [
         report(10.0, {"train/layer1/forward": (4.0, None), "train/layer2/forward": (6.0, None)}),
         report(20.0, {"train/layer1/forward": (12.0, None), "evaluate": (8.0, None)}),
     ]
     found = profile_of(runs, "mf")
-    assert found.energy_j == 15.0
-    assert found.phases == {"forward": 11.0, "evaluate": 4.0}
+    assert found.energy_j == pytest.approx(math.sqrt(200))
+    assert math.fsum(found.phases.values()) == pytest.approx(found.energy_j)
+    assert found.phases["forward"] / found.phases["evaluate"] == pytest.approx(22 / 8)
     assert found.idle_j is None
 
 

@@ -30,6 +30,23 @@ def test_runs_are_compared_in_the_terminal_as_json_and_as_a_page(two_runs: Path,
         assert "bp" in capsys.readouterr().out
 
 
+def test_the_page_of_a_comparison_links_to_what_is_there(two_runs: Path, tmp_path: Path) -> None:
+    a, b = ids(two_runs)
+    main(["report", "index", "--out", str(two_runs)])
+    page = two_runs / "beside.html"
+    assert main(["compare", a, b, "--out", str(two_runs), "--html", str(page)]) == 0
+    text = page.read_text()
+    assert f'href="{a}/report.html"' in text
+    assert 'href="index.html"' in text
+    page.unlink()
+    alone = tmp_path / "alone.html"
+    copy = tmp_path / "report.json"
+    copy.write_text((two_runs / a / "report.json").read_text())
+    assert main(["compare", str(copy), "--html", str(alone)]) == 0
+    assert "report.html" not in alone.read_text()
+    assert "All runs" not in alone.read_text()
+
+
 def test_a_ratio_is_explained(two_runs: Path, capsys: Capture) -> None:
     assert main(["explain", *ids(two_runs), "--out", str(two_runs)]) == 0
     assert "mean power" in capsys.readouterr().out

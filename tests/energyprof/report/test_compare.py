@@ -45,6 +45,88 @@ def test_runs_are_linked_only_where_an_address_is_given(studied: list[Report]) -
     assert html.count("/report.html") == 1
 
 
+def test_groups_are_told_apart_by_their_titles(studied: list[Report]) -> None:
+    longer = [
+        dataclasses.replace(
+            report,
+            run=dataclasses.replace(report.run, id=f"{report.run.id}-longer"),
+            workload=dataclasses.replace(report.workload, protocol={"rule": "patience", "patience": 9}),
+        )
+        for report in studied
+    ]
+    html = render_comparison(compare([*studied, *longer]))
+    titles = re.findall(r'verdict-title">(.*?)</h2>', html)
+    assert [title.rpartition(" · ")[2] for title in titles] == ["patience 5", "patience 9"]
+
+
+def test_nothing_is_drawn_beyond_the_edge_of_the_accuracy_chart(studied: list[Report]) -> None:
+    wild = [
+        dataclasses.replace(
+            report,
+            totals=dataclasses.replace(
+                report.totals,
+                energy_j=dataclasses.replace(
+                    report.totals.energy_j, value=10.0 ** (k // 2), low=None, high=None
+                ),
+            ),
+            quality=dataclasses.replace(report.quality, test_accuracy=0.1 + 0.3 * (k // 2)),
+        )
+        for k, report in enumerate(studied)
+    ]
+    section = render_comparison(compare(wild)).split('id="pareto"')[1].split("</section>")[0]
+    paths = re.findall(r'<path class="line [^"]*" d="([^"]*)"', section.split('class="plot ')[1])
+    assert len(paths) == 5
+    for path in paths:
+        numbers = [float(n) for n in re.findall(r"-?[\d.]+", path)]
+        x, y = numbers[:2]
+        for dx, dy in zip(numbers[2::2], numbers[3::2], strict=True):
+            x, y = x + dx, y + dy
+            assert -0.2 <= x <= 1000.2, path
+            assert -0.2 <= y <= 1000.2, path
+
+
+def test_dots_of_interleaved_runs_are_ratios_to_their_own_pair(studied: list[Report]) -> None:
+    """Scale seeds by ten each: against their pairs the ratios stay close, against the mean they would not."""
+    spread = [
+        dataclasses.replace(
+            report,
+            totals=dataclasses.replace(
+                report.totals,
+                energy_j=dataclasses.replace(
+                    report.totals.energy_j, value=10.0 ** (k // 2) * (1 - 0.1 * (k % 2)), low=None, high=None
+                ),
+            ),
+        )
+        for k, report in enumerate(studied)
+    ]
+    block = render_comparison(compare(spread)).split('id="ratios"')[1].split("</table>")[0]
+    dots = {float(x) for x in re.findall(r'class="dot [^"]*" d="M([\d.]+) 780', block)}
+    (estimate,) = [float(x) for x in re.findall(r'class="estimate" d="M([\d.]+)', block)]
+    assert dots == {estimate}
+
+
+def test_slopes_name_both_sides(studied: list[Report]) -> None:
+    section = render_comparison(compare(studied)).split('id="seeds"')[1].split("</section>")[0]
+    ticks = section.split('class="plot-x"')[1].split("</div>")[0]
+    assert re.findall(r">([^<]+)</span>", ticks) == ["bp", "mf"]
+
+
+def test_the_change_explained_is_the_change_of_the_verdict(studied: list[Report]) -> None:
+    from energyprof.analysis.explanation import explain, profile_of
+
+    comparison = compare(studied)
+    base, arm = comparison.groups[0].arms
+    profiles = [profile_of([comparison.reports[p] for p in a.arm.runs], a.arm.name) for a in (arm, base)]
+    assert explain(*profiles).ratio == pytest.approx(arm.ratios["energy_j"].value)
+
+
+def test_the_index_is_linked_only_where_there_is_one(studied: list[Report]) -> None:
+    assert "All runs" not in render_comparison(compare(studied))
+    assert '<a href="../index.html">All runs</a>' in render_comparison(
+        compare(studied), index="../index.html"
+    )
+
+
 @pytest.mark.parametrize("kind", ["hostile", "zero-steps", "no-sensor", "one-step", "ten-days"])
 def test_a_single_run_of_any_kind_gives_a_page(runs: Runs, kind: str) -> None:
     html = render_comparison(compare([runs[kind][0]]))

@@ -107,6 +107,20 @@ def test_runs_of_a_promoted_baseline_are_marked_in_the_table_and_in_the_trend(ru
     assert "promoted baseline" not in plain
 
 
+def test_runs_of_one_day_are_told_apart_by_the_time(runs: Runs) -> None:
+    reports = repeated(runs["gpu"][0], [100.0, 101.0, 99.0])
+    (trend,) = trends_of(reports)
+    assert ">2026-11-01<" in trend.chart
+    day = [
+        dataclasses.replace(r, run=dataclasses.replace(r.run, started_at=f"2026-11-01T0{k}:30:00Z"))
+        for k, r in enumerate(reports)
+    ]
+    (trend,) = trends_of(day)
+    assert ">00:30<" in trend.chart
+    assert ">02:30<" in trend.chart
+    assert "runs of 2026-11-01 in order of time" in trend.chart
+
+
 def test_failed_runs_and_small_groups_are_in_no_trend(runs: Runs) -> None:
     few = repeated(runs["gpu"][0], [1.0, 2.0])
     partial = [runs["partial"][0]] * 5

@@ -21,6 +21,19 @@ def test_bounds_are_told_only_where_they_show() -> None:
     assert words.range_text(joules(1, -2, 2)) == "−2.00 to 2.00 J"
 
 
+def test_two_ends_that_read_the_same_are_not_told() -> None:
+    assert words.between_text(0.3970, 0.3972) == ""
+    assert words.between_text(0.183, 0.184) == "183 to 184 mJ"
+    assert words.between_text(None, 0.184) == ""
+
+
+def test_a_figure_that_is_nothing_beside_its_bounds_has_no_digits() -> None:
+    assert words.figure_text(joules(-152e-6, -18.7, 18.7)) == "0 J"
+    assert words.figure_text(joules(-1.5, -18.7, 18.7)) == "−1.50 J"
+    assert words.figure_text(joules(152e-6)) == "152 µJ"
+    assert words.figure_text(Quantity.missing()) == words.DASH
+
+
 def test_a_missing_quantity_is_a_dash_and_never_zero() -> None:
     assert words.quantity_text(Quantity.missing()) == words.DASH
     assert words.half_width(Quantity.missing()) is None

@@ -84,6 +84,18 @@ def test_a_learners_own_figures_are_grouped_by_what_they_are(bare: Report) -> No
     assert "goodness by epoch of layer1, layer2" in made.body
 
 
+def test_layers_that_take_turns_have_their_local_losses_shown(bare: Report) -> None:
+    epochs = tuple(
+        Epoch(index=k % 2, stage=f"layer{k // 2 + 1}", start_s=k, end_s=k + 1, train_loss=1.0 / (k + 1))
+        for k in range(4)
+    )
+    made = learner.section(RunView(dataclasses.replace(bare, epochs=epochs), None))
+    assert made is not None
+    assert "local loss by stage by epoch of layer1, layer2" in made.body
+    one = dataclasses.replace(bare, epochs=tuple(dataclasses.replace(e, stage="train") for e in epochs))
+    assert learner.section(RunView(one, None)) is None
+
+
 def test_a_learner_that_logs_nothing_has_no_section_of_its_own(bare: Report) -> None:
     assert learner.section(RunView(bare, None)) is None
 
