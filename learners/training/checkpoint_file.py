@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -55,6 +56,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         RecordError: it is missing, truncated, of another kind or of another version.
     """
     try:
+        if path.exists() and not zipfile.is_zipfile(path):  # else torch would try older kinds of files
+            raise ValueError("it does not end as one does")
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise RecordError(
