@@ -80,7 +80,7 @@ def print_lint(config: Path | None) -> int:
 def _terminal(verdict: Verdict, quiet: bool, stream: object) -> str:
     if quiet:
         return verdict.sentence + "\n"
-    colour = bool(getattr(stream, "isatty", lambda: False)()) and "NO_COLOR" not in os.environ
+    colour = bool(getattr(stream, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
     return render_terminal(verdict, colour, min(shutil.get_terminal_size((100, 24)).columns, 120))
 
 

@@ -66,7 +66,8 @@ def _value_obstacle(
         value = run.value(metric.name)
         if value is None:
             reason = Reason.MISSING_METRIC if side == "head" else Reason.MISSING_BASELINE
-            return _invalid(reason, f"{side} run {run.id} has no {metric.name} ({metric.meaning})")
+            mend = ": promote runs that have it" if side == "base" and case.given.promoted else ""
+            return _invalid(reason, f"{side} run {run.id} has no {metric.name} ({metric.meaning}){mend}")
         if metric.is_accuracy and not 0 <= value <= 1:
             return _invalid(Reason.UNFIT_VALUES, f"{side} run {run.id} has an accuracy of {value:g}")
         if metric.log and not value > 0:

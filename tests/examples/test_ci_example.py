@@ -248,18 +248,31 @@ def test_the_gitlab_job_runs_step_by_step(repository: Repository) -> None:
         assert (repository.folder / path).exists()
 
 
+def commit(folder: Path) -> None:
+    """Make the folder a clone whose origin has the same main branch."""
+    for line in (
+        "init -q -b main",
+        "add .",
+        "commit -q -m base",
+        "update-ref refs/remotes/origin/main main",
+    ):
+        subprocess.run(["git", *line.split()], cwd=folder, env=environment(folder), check=True)
+
+
+def test_the_sitting_of_gitlab_runs_step_by_step(repository: Repository) -> None:
+    job: dict[str, Any] = yaml.safe_load((EXAMPLE / ".gitlab-ci.yml").read_text())["energy-ab"]
+    commit(repository.folder)
+    repository.set("waste", "0.15")
+    done = shell("\n".join(job["script"]), repository.folder, CI_MERGE_REQUEST_TARGET_BRANCH_NAME="main")
+    assert done.returncode == 1, done.stderr
+    assert "FAIL         energy_j max_increase  (energyprof.toml:16)" in done.stdout
+    report = repository.folder / job["artifacts"]["reports"]["junit"]
+    assert ET.parse(report).getroot().get("failures") == "1"
+
+
 @pytest.mark.parametrize(("waste", "code"), [("0.0", 0), ("0.15", 1)])
 def test_both_sides_run_in_one_sitting_from_a_worktree(repository: Repository, waste: str, code: int) -> None:
-    def git(*arguments: str) -> None:
-        subprocess.run(
-            ["git", *arguments], cwd=repository.folder, env=environment(repository.folder), check=True,
-            capture_output=True,
-        )  # fmt: skip
-
-    git("init", "-q", "-b", "main")
-    git("add", ".")
-    git("commit", "-q", "-m", "base")
-    git("update-ref", "refs/remotes/origin/main", "main")
+    commit(repository.folder)
     repository.set("waste", waste)
     steps = yaml.safe_load((EXAMPLE / ".github/workflows/energy.yml").read_text())["jobs"]["pinned-gpu"][
         "steps"

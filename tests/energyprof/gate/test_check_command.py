@@ -21,9 +21,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from energyprof.cli import main
 from energyprof.gate.outputs.markdown import MARKER, escape
 from energyprof.gate.verdict import verdict_json_schema
-from energyprof.record.model import RunStatus
+from energyprof.record.model import Distribution, RunStatus
 
-from .conftest import BUDGET, RunMaker
+from .conftest import BUDGET, RunMaker, change
 
 XSD = xmlschema.XMLSchema(str(Path(__file__).parent / "outputs" / "junit.xsd"))
 VERDICTS = jsonschema.Draft202012Validator(verdict_json_schema())
@@ -148,6 +148,23 @@ def test_the_annotation_stands_on_the_line_of_the_limit(repository: RunMaker) ->
     found = re.search(r"^::error file=energyprof\.toml,line=(\d+),", done.stdout, re.MULTILINE)
     assert found is not None
     assert BUDGET.splitlines()[int(found[1]) - 1] == 'max_increase = "5%"'
+
+
+def test_a_metric_that_the_baseline_lacks_does_not_pass_in_silence(repository: RunMaker) -> None:
+    new = BUDGET.replace(
+        "[budget.quality", '[budget.metrics.step_duration_s]\nmax_increase = "5%"\n[budget.quality'
+    )
+    (repository.folder / "energyprof.toml").write_text(new)
+    step = Distribution(p50=0.01)
+    repository.write([change(run, "steps", duration_s=step) for run in repository.side("head", 5, day=1)])
+    done = energyprof("check", "--github", cwd=repository.folder)
+    assert done.returncode == 0
+    assert done.stdout.startswith(
+        "INCONCLUSIVE: 1 of 6 rules undecided (mnist-mf: step_duration_s max_increase)"
+    )
+    line = new.splitlines().index("[budget.metrics.step_duration_s]") + 2
+    assert f"::warning file=energyprof.toml,line={line}," in done.stdout
+    assert "promote runs that have it" in done.stdout
 
 
 def test_what_needs_attention_names_file_and_line_on_the_screen(repository: RunMaker) -> None:
