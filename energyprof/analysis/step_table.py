@@ -104,12 +104,13 @@ def step_phase(segments: Segments, steps: Windows) -> NDArray[np.int32]:
 def step_memory_bytes(channels: Sequence[Channel], steps: Windows) -> Floats:
     """Return the memory at each step's end: of the devices together, or of the host where there are none."""
     memory = [c for c in channels if c.kind is ChannelKind.MEMORY and len(c.value)]
-    devices = [c for c in memory if domain_kind(c.domain) == "gpu"]
-    used = devices or [c for c in memory if c.name == "host/memory"]
-    if not used:
+    used = [c for c in memory if domain_kind(c.domain) == "gpu" and c.name == f"{c.domain}/memory"]
+    devices = used or [c for c in memory if c.name.endswith("/memory_allocated")]
+    chosen = devices or [c for c in memory if c.name == "host/memory"]
+    if not chosen:
         return np.broadcast_to(np.nan, len(steps))
     total = np.zeros(len(steps))
-    for channel in used:
+    for channel in chosen:
         last = np.searchsorted(channel.t_ns, steps.end_ns, side="right") - 1
         total += np.where(last >= 0, channel.value[np.maximum(last, 0)], np.nan)
     return total

@@ -120,12 +120,17 @@ def _co2e(energy: Quantity, draft: Report) -> float | None:
 
 
 def _peak(trace: Trace, kind: str) -> int | None:
-    """Return the most memory that was read in the window; of several devices, the worst."""
-    peaks = [
-        float(in_window(channel, trace.window_ns).max())
+    """Return the most memory that was read in the window; of several devices, the worst.
+
+    Where high-water marks were read they go before what was seen at readings.
+    """
+    read = [
+        channel
         for channel in trace.channels
         if channel.kind is ChannelKind.MEMORY and domain_kind(channel.domain) == kind and len(channel.value)
     ]
+    marks = [channel for channel in read if channel.name.endswith("/memory_peak")]
+    peaks = [float(in_window(channel, trace.window_ns).max()) for channel in marks or read]
     return round(max(peaks)) if peaks else None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from energyprof.errors import OutputError
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrowAppender"]
 
-_MOST_PENDING_BYTES = 64 * 1024 * 1024
+_MOST_PENDING_BYTES: Final = 64 * 1024 * 1024
+_PIECE_BYTES: Final = 1 << 16
 
 
 class ArrowAppender:
@@ -61,7 +62,8 @@ class ArrowAppender:
             raise OutputError(f"cannot create {path}: {error.strerror}") from error
         self._schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()], metadata)
         options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True, compression="lz4")
-        self._sink = _Sink(self._pending)
+        # Arrow writes in a dozen pieces, and would wait for the interpreter's lock before each of them.
+        self._sink = pa.BufferedOutputStream(pa.PythonFile(_Sink(self._pending), "w"), _PIECE_BYTES)
         self._writer = pa.ipc.new_stream(self._sink, self._schema, options=options)
 
     @property
@@ -83,6 +85,7 @@ class ArrowAppender:
             self.lost_rows += count
         else:
             self._writer.write_batch(self._batch(rows, names))
+            self._sink.flush()
             self._pending_rows += count
         self._write()
 
@@ -92,6 +95,7 @@ class ArrowAppender:
             return
         if os.getpid() == self._owner:
             self._writer.close()
+            self._sink.flush()
             self._write()
             self._restore_if_removed()
             self.lost_rows += self._pending_rows

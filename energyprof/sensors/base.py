@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from energyprof.record.model import SensorInfo
 from energyprof.record.trace import ChannelKind
@@ -26,9 +26,8 @@ class ChannelSpec:
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The present value of one channel.
+class Reading(NamedTuple):
+    """The present value of one channel; a named tuple, since some thirty are made each second.
 
     Attributes:
         channel: the :class:`ChannelSpec` name.

@@ -16,7 +16,7 @@ from energyprof.sensors.base import Sensor
 from energyprof.sensors.calibration import Calibration, load_calibration, other_drivers
 from energyprof.sensors.cpu_model import CpuModel
 from energyprof.sensors.cuda_devices import torch_uuids, visible_devices
-from energyprof.sensors.memory import HostMemory
+from energyprof.sensors.memory import AllocatorMemory, HostMemory
 from energyprof.sensors.nvml import NvmlSensor
 from energyprof.sensors.nvml_device import NvmlDevice, list_devices
 from energyprof.sensors.nvml_library import NvmlLibrary
@@ -113,6 +113,8 @@ class _Search:
             self.sensors.append(HostMemory())
         except SensorUnavailable as error:
             self.problems.append(str(error))
+        with suppress(SensorUnavailable):  # without torch, or without a GPU, there is none
+            self.sensors.append(AllocatorMemory(len(self.gpus)))
 
     def _add_cpu_model(self) -> None:
         try:

@@ -1,7 +1,8 @@
-"""Memory of this process: resident set and its peak on the host, allocator figures on the device.
+"""Memory: of this process on the host, of torch's allocator on the devices.
 
-The host's figure comes from one ``pread`` of an open file; the device's from torch's own counters, without a
-sync, and only where the program has torch loaded already: nothing here imports it.
+The host's figure comes from one ``pread`` of an open file; the devices' from torch's own counters, without a
+sync, and only where the program has torch loaded already: nothing here imports it. Peaks between two readings
+are not missed: the kernel and the allocator keep high-water marks.
 """
 
 from __future__ import annotations
@@ -9,22 +10,40 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from energyprof.errors import SensorLost, SensorUnavailable
+from energyprof.errors import SensorError, SensorLost, SensorUnavailable
 from energyprof.record.model import Provenance, SensorInfo
 from energyprof.record.trace import ChannelKind
 from energyprof.sensors.base import ChannelSpec, Reading
 
-__all__ = ["AllocatorMemory", "HostMemory", "allocator_memory", "peak_host_memory_bytes"]
+__all__ = ["AllocatorMemory", "HostMemory"]
 
-_REFRESH_NS: Final = 100_000_000
+_REFRESH_NS: Final = 250_000_000
 _CHANNELS: Final = (
     ChannelSpec(name="host/memory", domain="host", kind=ChannelKind.MEMORY, unit="B"),
     ChannelSpec(name="host/memory_peak", domain="host", kind=ChannelKind.MEMORY, unit="B"),
 )
+
+
+class _Peak:
+    """The highest value since this was made, by a high-water mark that began earlier."""
+
+    def __init__(self) -> None:
+        self._highest = 0.0
+        self._mark: float | None = None
+
+    def take(self, now: float, mark: float) -> float:
+        """Return the peak so far, from the present value and the mark.
+
+        A mark that has risen is the peak since the reading before; one that stands still is from earlier.
+        """
+        risen = self._mark is not None and mark > self._mark
+        self._highest = max(self._highest, now, mark if risen else 0.0)
+        self._mark = mark
+        return self._highest
 
 
 class HostMemory:
@@ -42,20 +61,21 @@ class HostMemory:
         """
         self._close: Callable[[], None] = _nothing
         self._resident, how = self._choose(statm)
-        self._peak_bytes = 0.0
+        self._peak = _Peak()
+        self._mark = _resident_mark()
         self.info = SensorInfo(
             name="memory:host",
             source=Provenance.MISSING,
-            semantics=f"Resident memory of this process without its children, from {how}; the peak is the "
-            "highest value that was seen.",
+            semantics=f"Resident memory of this process without its children, from {how}; the peak since "
+            "recording began, by the kernel's own high-water mark.",
             refresh_s=_REFRESH_NS / 1e9,
         )
 
     def read(self) -> Sequence[Reading]:
-        """Read resident memory and the highest value so far, in bytes."""
+        """Read resident memory and its peak so far, in bytes."""
         resident_bytes = self._resident()
-        self._peak_bytes = max(self._peak_bytes, resident_bytes)
-        return (Reading("host/memory", resident_bytes), Reading("host/memory_peak", self._peak_bytes))
+        peak_bytes = self._peak.take(resident_bytes, self._mark())
+        return (Reading("host/memory", resident_bytes), Reading("host/memory_peak", peak_bytes))
 
     def close(self) -> None:
         """Close the file."""
@@ -76,45 +96,76 @@ class HostMemory:
         return resident, str(statm)
 
 
-def peak_host_memory_bytes() -> int | None:
-    """Return the peak resident memory of this process since it started, or None where it is not told."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AllocatorMemory:
-    """What torch's caching allocator holds on one device, in bytes."""
+    """What torch's caching allocator holds on each device of this process: allocated, reserved, the peak.
 
-    allocated_bytes: int
-    reserved_bytes: int
-    peak_allocated_bytes: int
-    peak_reserved_bytes: int
-
-
-def allocator_memory(device: int | None = None) -> AllocatorMemory | None:
-    """Return torch's own memory figures, without a sync and without importing torch.
-
-    Args:
-        device: the CUDA device's index in torch, or None for the current one.
-
-    Returns:
-        The figures, or None where torch is not loaded or CUDA is not in use.
+    Silent until the program uses CUDA. Reading takes no sync and makes no CUDA context.
     """
-    torch: Any = sys.modules.get("torch")
-    cuda = getattr(torch, "cuda", None)
-    if cuda is None or not cuda.is_initialized():
-        return None
-    return AllocatorMemory(
-        allocated_bytes=cuda.memory_allocated(device),
-        reserved_bytes=cuda.memory_reserved(device),
-        peak_allocated_bytes=cuda.max_memory_allocated(device),
-        peak_reserved_bytes=cuda.max_memory_reserved(device),
-    )
+
+    refresh_ns = _REFRESH_NS
+    edges = False
+
+    def __init__(self, devices: int) -> None:
+        """Watch so many devices, ``gpu:0`` first, in torch's order.
+
+        Raises:
+            SensorUnavailable: torch is not loaded, or has no CUDA.
+        """
+        torch: Any = sys.modules.get("torch")
+        self._cuda: Any = getattr(torch, "cuda", None)
+        if not devices or not hasattr(self._cuda, "memory_stats_as_nested_dict"):
+            raise SensorUnavailable("torch is not loaded: what its allocator holds is not read")
+        self._peaks = [_Peak() for _ in range(devices)]
+        self.channels = tuple(
+            ChannelSpec(
+                name=f"gpu:{index}/memory_{what}", domain=f"gpu:{index}", kind=ChannelKind.MEMORY, unit="B"
+            )
+            for index in range(devices)
+            for what in ("allocated", "reserved", "peak")
+        )
+        self.info = SensorInfo(
+            name="memory:torch",
+            source=Provenance.MISSING,
+            semantics="Memory of this process on its devices, as torch's allocator counts it; the peak is "
+            "that of what was allocated since recording began, by the allocator's own high-water mark.",
+            refresh_s=_REFRESH_NS / 1e9,
+        )
+
+    def read(self) -> Sequence[Reading]:
+        """Read allocated and reserved bytes of each device, and the peak of what was allocated so far.
+
+        Raises:
+            SensorError: torch does not tell.
+        """
+        if not self._cuda.is_initialized():
+            return ()
+        try:
+            return [reading for index in range(len(self._peaks)) for reading in self._of(index)]
+        except (RuntimeError, KeyError) as error:
+            raise SensorError(f"torch does not tell what it holds: {error}") from error
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+    def _of(self, index: int) -> list[Reading]:
+        held = self._cuda.memory_stats_as_nested_dict(index)
+        allocated, reserved = held["allocated_bytes"]["all"], held["reserved_bytes"]["all"]
+        peak_bytes = self._peaks[index].take(float(allocated["current"]), float(allocated["peak"]))
+        return [
+            Reading(f"gpu:{index}/memory_allocated", float(allocated["current"])),
+            Reading(f"gpu:{index}/memory_reserved", float(reserved["current"])),
+            Reading(f"gpu:{index}/memory_peak", peak_bytes),
+        ]
+
+
+def _resident_mark() -> Callable[[], float]:
+    """Return what tells the most memory that this process has ever had, in bytes; 0 where nothing does."""
+    with suppress(ImportError):  # Windows has none
+        from resource import RUSAGE_SELF, getrusage
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return lambda: float(getrusage(RUSAGE_SELF).ru_maxrss * unit)
+    return lambda: 0.0
 
 
 def _resident_by_psutil() -> Callable[[], float]:

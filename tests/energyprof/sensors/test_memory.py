@@ -4,14 +4,16 @@ import os
 import sys
 import time
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from types import SimpleNamespace
 
 import pytest
 
-from energyprof.sensors.memory import HostMemory, allocator_memory, peak_host_memory_bytes
+from energyprof.errors import SensorError, SensorUnavailable
+from energyprof.sensors.memory import AllocatorMemory, HostMemory
 
 
-def values(sensor: HostMemory) -> dict[str, float]:
+def values(sensor: HostMemory | AllocatorMemory) -> dict[str, float]:
     return {reading.channel: reading.value for reading in sensor.read()}
 
 
@@ -61,30 +63,81 @@ def _time_a_reading(sensor: HostMemory) -> float:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs getrusage")
-def test_the_peak_since_the_start_is_at_least_what_is_resident() -> None:
-    peak = peak_host_memory_bytes()
+def test_a_peak_between_two_readings_is_not_missed() -> None:
     sensor = HostMemory()
-    assert peak is not None
-    assert peak >= values(sensor)["host/memory"] * 0.9
+    before = values(sensor)
+    highest = getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    ballast = b"x" * int(highest - before["host/memory"] + 40e6)
+    del ballast
+    after = values(sensor)
     sensor.close()
+    assert after["host/memory_peak"] > highest + 20e6
+    assert after["host/memory_peak"] > after["host/memory"] + 20e6
 
 
-def test_the_allocator_is_asked_only_where_torch_runs_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
-    assert allocator_memory() is None
-    monkeypatch.setitem(
-        sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(is_initialized=lambda: False))
-    )
-    assert allocator_memory() is None
-    cuda = SimpleNamespace(
-        is_initialized=lambda: True,
-        memory_allocated=lambda _: 1,
-        memory_reserved=lambda _: 2,
-        max_memory_allocated=lambda _: 3,
-        max_memory_reserved=lambda _: 4,
-    )
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
-    memory = allocator_memory(0)
-    assert memory is not None
-    assert (memory.allocated_bytes, memory.reserved_bytes) == (1, 2)
-    assert (memory.peak_allocated_bytes, memory.peak_reserved_bytes) == (3, 4)
+def test_a_peak_from_before_the_recording_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("energyprof.sensors.memory._resident_mark", lambda: lambda: 1e15)
+    sensor = HostMemory()
+    for _ in range(3):
+        peak_bytes = values(sensor)["host/memory_peak"]
+    sensor.close()
+    assert peak_bytes < 1e12
+
+
+class Torch:
+    """Torch's allocator on two devices, as far as it is asked."""
+
+    def __init__(self) -> None:
+        self.initialized = False
+        self.current, self.peak = [0, 0], [900, 0]
+        self.cuda = self
+
+    def is_initialized(self) -> bool:
+        return self.initialized
+
+    def memory_stats_as_nested_dict(self, device: int) -> dict[str, dict[str, dict[str, int]]]:
+        figures = {"current": self.current[device], "peak": self.peak[device]}
+        return {"allocated_bytes": {"all": figures}, "reserved_bytes": {"all": {"current": 2_000}}}
+
+
+def test_the_allocator_is_read_once_the_program_uses_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = Torch()
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    sensor = AllocatorMemory(2)
+    assert values(sensor) == {}
+    torch.initialized, torch.current = True, [100, 0]
+    assert values(sensor) == {
+        "gpu:0/memory_allocated": 100,
+        "gpu:0/memory_reserved": 2_000,
+        "gpu:0/memory_peak": 100,  # 900 was before
+        "gpu:1/memory_allocated": 0,
+        "gpu:1/memory_reserved": 2_000,
+        "gpu:1/memory_peak": 0,
+    }
+    torch.peak = [1_500, 0]
+    assert values(sensor)["gpu:0/memory_peak"] == 1_500
+    torch.peak = [100, 0]  # the program has reset it
+    assert values(sensor)["gpu:0/memory_peak"] == 1_500
+    assert [spec.domain for spec in sensor.channels] == 3 * ["gpu:0"] + 3 * ["gpu:1"]
+
+
+def test_an_allocator_that_does_not_tell_is_a_failure_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = Torch()
+    torch.initialized = True
+    monkeypatch.setattr(torch, "memory_stats_as_nested_dict", lambda _: {})
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    with pytest.raises(SensorError, match="torch does not tell"):
+        AllocatorMemory(1).read()
+
+
+@pytest.mark.parametrize("module", [None, SimpleNamespace()])
+def test_without_torch_there_is_no_allocator(monkeypatch: pytest.MonkeyPatch, module: object) -> None:
+    monkeypatch.setitem(sys.modules, "torch", module)
+    with pytest.raises(SensorUnavailable):
+        AllocatorMemory(1)
+
+
+def test_torch_as_it_is_installed_is_asked_without_being_started() -> None:
+    torch = pytest.importorskip("torch")
+    sensor = AllocatorMemory(1)
+    assert sensor.read() == () or torch.cuda.is_initialized()
