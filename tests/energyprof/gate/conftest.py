@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from energyprof.cli import main
 from energyprof.gate.observation import GateRun
 from energyprof.record.model import (
     Environment,
@@ -221,3 +222,13 @@ def change(run: GateRun, part: str, **changes: Any) -> GateRun:
 @pytest.fixture
 def make(tmp_path: Path) -> RunMaker:
     return RunMaker(folder=tmp_path)
+
+
+@pytest.fixture
+def repository(make: RunMaker, monkeypatch: pytest.MonkeyPatch) -> RunMaker:
+    """A folder with budgets and a promoted baseline."""
+    (make.folder / "energyprof.toml").write_text(BUDGET)
+    make.write(make.side("base", 5), "first")
+    monkeypatch.chdir(make.folder)
+    assert main(["baseline", "promote", "--budget", "mnist-mf", "--reason", "first", "first"]) == 0
+    return make

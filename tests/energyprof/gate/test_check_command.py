@@ -41,16 +41,6 @@ def energyprof(*arguments: str, cwd: Path, **variables: str) -> subprocess.Compl
     )
 
 
-@pytest.fixture
-def repository(make: RunMaker, monkeypatch: pytest.MonkeyPatch) -> RunMaker:
-    """A folder with budgets and a promoted baseline."""
-    (make.folder / "energyprof.toml").write_text(BUDGET)
-    make.write(make.side("base", 5), "first")
-    monkeypatch.chdir(make.folder)
-    assert main(["baseline", "promote", "--budget", "mnist-mf", "--reason", "first", "first"]) == 0
-    return make
-
-
 def files(folder: Path) -> list[str]:
     return [
         "--json", str(folder / "v.json"), "--markdown", str(folder / "v.md"),
