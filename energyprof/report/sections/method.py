@@ -73,10 +73,19 @@ def _workload(report: Report) -> list[tuple[str, str]]:
         ("Precision", work.precision),
         ("Steps compiled by", work.compiled),
         ("Seed", None if report.run.seed is None else str(report.run.seed)),
+        ("Continues", _continues(report)),
         ("The window includes", ", ".join(report.window.includes) or None),
     ]
     rows += [(f"Protocol: {key}", setting_text(value)) for key, value in work.protocol.items()]
     return [(name, value) for name, value in rows if value is not None]
+
+
+def _continues(report: Report) -> str | None:
+    before = report.run.resumed_from
+    if before is None:
+        return None
+    epochs = f"{before.epoch} epoch{'' if before.epoch == 1 else 's'}"
+    return f"{before.run}, after {epochs} of {before.stage} (pass {before.passes})"
 
 
 def _machine(report: Report) -> list[tuple[str, str]]:

@@ -6,7 +6,16 @@ import re
 import numpy as np
 import pytest
 
-from energyprof.record.model import Epoch, MemoryByCause, PhaseEnergy, Provenance, Quantity, Report, Totals
+from energyprof.record.model import (
+    Epoch,
+    MemoryByCause,
+    PhaseEnergy,
+    Provenance,
+    Quantity,
+    Report,
+    ResumedFrom,
+    Totals,
+)
 from energyprof.record.trace import Trace
 from energyprof.report.encode import unpack
 from energyprof.report.sections import energy, learner, learning, memory, method, steps, timeline
@@ -57,6 +66,22 @@ def test_memory_names_what_it_could_not_tell_apart(bare: Report) -> None:
     body = memory.section(RunView(report, None)).body
     assert "not told apart: optimizer state, activations, the rest" in body
     assert "3.00 KiB" in body
+
+
+def test_what_was_kept_to_be_computed_once_is_a_cause_where_there_is_any(bare: Report) -> None:
+    for cache, said in ((None, False), (4096, True)):
+        report = dataclasses.replace(bare, memory=MemoryByCause(parameters=1024, cache=cache))
+        body = memory.section(RunView(report, None)).body
+        assert ("cache" in body) is said
+        assert ("4.00 KiB" in body) is said
+
+
+def test_a_run_that_continues_another_says_so(bare: Report) -> None:
+    before = ResumedFrom(run="20260101-first", stage="layer2", epoch=1, passes=6)
+    report = dataclasses.replace(bare, run=dataclasses.replace(bare.run, resumed_from=before))
+    body = method.section(RunView(report, None)).body
+    assert "20260101-first, after 1 epoch of layer2 (pass 6)" in body
+    assert "Continues" not in method.section(RunView(bare, None)).body
 
 
 def test_what_the_total_leaves_out_depends_on_what_was_read(runs: Runs) -> None:
