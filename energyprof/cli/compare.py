@@ -12,7 +12,7 @@ from energyprof.cli.options import JsonOption, OutOption
 if TYPE_CHECKING:
     from energyprof.record.model import Report
 
-__all__ = ["EXAMPLE", "compare", "read_runs"]
+__all__ = ["EXAMPLE", "compare", "read_run", "read_runs"]
 
 EXAMPLE = (
     "Example:  energyprof compare reports/2026* --target 'validation_accuracy>=0.97' --html compare.html"
@@ -38,12 +38,11 @@ def compare(
     from energyprof.analysis.comparison import compare as compare_reports
     from energyprof.analysis.reaching import parse_target
     from energyprof.cli.rendering import show_comparison, write_page
-    from energyprof.record.schema import read_report
-    from energyprof.record.store import REPORT_JSON, find_run
+    from energyprof.record.store import find_run
     from energyprof.units import parse_quantity
 
     folders = [find_run(run, out) for run in runs]
-    reports = [read_report(folder / REPORT_JSON) for folder in folders]
+    reports = [read_run(folder) for folder in folders]
     comparison = compare_reports(
         reports,
         reference=reference,
@@ -57,7 +56,23 @@ def compare(
 
 def read_runs(references: list[str], out: Path) -> list[Report]:
     """Read the reports of the runs that a person named."""
-    from energyprof.record.schema import read_report
-    from energyprof.record.store import REPORT_JSON, find_run
+    from energyprof.record.store import find_run
 
-    return [read_report(find_run(reference, out) / REPORT_JSON) for reference in references]
+    return [read_run(find_run(reference, out)) for reference in references]
+
+
+def read_run(folder: Path) -> Report:
+    """Read the report of a run folder.
+
+    Raises:
+        RecordError: it cannot be read, or the run was killed before there was one.
+    """
+    from energyprof.errors import RecordError
+    from energyprof.record.schema import read_report
+    from energyprof.record.store import REPORT_JSON
+
+    if not (folder / REPORT_JSON).exists():
+        raise RecordError(
+            f"run {folder.name} has no {REPORT_JSON} (it was killed): energyprof report build {folder.name}"
+        )
+    return read_report(folder / REPORT_JSON)

@@ -29,6 +29,7 @@ __all__ = [
     "rule",
     "rule_across",
     "series_class",
+    "x_tick",
 ]
 
 _SIZE: Final = 1000.0
@@ -136,7 +137,7 @@ def plot(
         '<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">{}{}</svg>'
     ).format(Markup(grid), Markup("").join(marks))
     words = Markup("").join(_label(item, x.scale, y.scale) for item in labels)
-    x_ticks = Markup("").join(_x_tick(x.scale.at(v), text) for v, text in x.ticks)
+    x_ticks = Markup("").join(x_tick(x.scale.at(v), text) for v, text in x.ticks)
     y_ticks = Markup("").join(
         Markup('<span style="top:{:.2f}%">{}</span>').format(100 - 100 * y.scale.at(v), t) for v, t in y.ticks
     )
@@ -238,9 +239,9 @@ def _grid_line(fraction: float) -> str:
     return f'<path class="grid" d="M0 {_SIZE * (1 - fraction):.1f}H1000"/>'
 
 
-def _x_tick(fraction: float, text: str) -> Markup:
+def x_tick(fraction: float, text: str) -> Markup:
     """Place a tick; one at either end keeps within the chart."""
-    css = "last" if fraction > 0.96 else "first" if fraction < 0.04 and len(text) > 4 else ""
+    css = "last" if fraction > 0.96 else "first" if fraction < 0.04 and len(text) > 3 else ""
     return Markup('<span class="{}" style="left:{:.2f}%">{}</span>').format(
         css, 100 * fraction, printable(text, 40)
     )

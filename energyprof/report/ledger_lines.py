@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from energyprof.analysis.phases import likeliest_energies
 from energyprof.record.model import PhaseEnergy, Quantity, Report
@@ -73,17 +73,25 @@ def _weight(phases: Sequence[PhaseEnergy], energies: Mapping[str, Quantity]) -> 
 def _line(
     report: Report, phases: Sequence[PhaseEnergy], name: str, kind: str, energies: Mapping[str, Quantity]
 ) -> LedgerLine:
-    energy, total = _sum([energies[p.name] for p in phases]), report.totals.energy_j.value
+    total = report.totals.energy_j.value
+    energy = _capped(_sum([energies[p.name] for p in phases]), report.totals.energy_j)
     return LedgerLine(
         name=name,
         kind=kind,
         seconds=sum(p.seconds for p in phases),
         count=phases[0].count if kind != "group" else None,
         energy=energy,
-        bounded=_sum([p.energy_j for p in phases]),
+        bounded=_capped(_sum([p.energy_j for p in phases]), report.totals.energy_j),
         cells=tuple(_sum([p.by_domain_j.get(d) for p in phases]) for d in report.totals.energy_by_domain_j),
         share=energy.value / total if energy.value is not None and total else None,
     )
+
+
+def _capped(energy: Quantity, total: Quantity) -> Quantity:
+    """Cut the upper end at the total's: no part of a window drew more than all of it."""
+    if energy.high is None or total.high is None or energy.high <= total.high:
+        return energy
+    return replace(energy, high=max(total.high, energy.value or 0.0))
 
 
 def _sum(parts: Sequence[Quantity | None]) -> Quantity:

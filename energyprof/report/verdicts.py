@@ -94,7 +94,7 @@ def ratio_text(ratio: Ratio, *, log: bool = True) -> str:
 def verdict_text(ratio: Ratio, margin: float) -> str:
     """Say what a ratio says, and how many runs would decide where it is open."""
     if ratio.verdict is Verdict.UNDECIDED:
-        more = "" if ratio.more_runs is None else f": about {ratio.more_runs} runs a side would"
+        more = "" if ratio.more_runs is None else f": about {ratio.more_runs} runs a side would decide"
         return f"cannot tell yet{more}"
     if ratio.verdict is Verdict.EQUAL:
         return f"equal within {percent(margin, 0)}"

@@ -52,7 +52,7 @@ page.timeline = (async () => {
       const columns = [await page.unpack(series.v)];
       if (series.lo) columns.push(await page.unpack(series.lo), await page.unpack(series.hi));
       tables.push([t, ...columns]);
-      lines.push({...series, index, ranged: columns.length > 1});
+      lines.push({...series, index, ranged: columns.length > 1, own: [t, ...columns]});
     }
     const same = tables.every(table => table[0].length === tables[0][0].length && table[0].every((v, k) => v === tables[0][0][k]));
     const joined = same ? [tables[0][0], ...tables.flatMap(table => table.slice(1))] : uPlot.join(tables);
@@ -102,6 +102,17 @@ page.timeline = (async () => {
     return [low - room, high + room];
   };
 
+  // A level stretch has points at its ends only: the axis must hold a line also where none of them is in view.
+  const atEdges = ({own: [t, ...columns], stairs}) => columns.flatMap(column => [view.from, view.to].map(edge => {
+    if (!t.length || edge < t[0] || edge > t[t.length - 1]) return NaN;
+    return stairs ? column[page.progress.after(t, edge) - 1] : page.progress.between(t, column, edge);
+  })).filter(Number.isFinite);
+  const rangeOf = (panel, u, low, high) => {
+    const shown = panel.lines.filter((_, k) => u.series[seriesAt(panel, k)].show).flatMap(atEdges);
+    const values = low === null ? shown : [low, high, ...shown];
+    return values.length ? (limits[panel.key] || padded)(Math.min(...values), Math.max(...values)) : [0, 1];
+  };
+
   const charts = panels.map((panel, order) => build(panel, order === panels.length - 1));
   function build(panel, isLast) {
     const series = [{}], bands = [];
@@ -146,7 +157,7 @@ page.timeline = (async () => {
     const axisStyle = {stroke: () => colours["--muted"], font: "12px system-ui, sans-serif", ticks: {stroke: () => colours["--rule"], width: 1, size: 4}, grid: {stroke: () => colours["--grid"], width: 1}};
     const chart = new uPlot({
       width: Math.max(box.clientWidth, 200), height: heightOf(panel, isLast), padding: [8, RIGHT, 0, 0], legend: {show: false}, bands,
-      scales: {x: {time: false}, y: {range: (u, low, high) => low === null ? [0, 1] : (limits[panel.key] || padded)(low, high)}},
+      scales: {x: {time: false}, y: {range: (u, low, high) => rangeOf(panel, u, low, high)}},
       series,
       axes: [
         {...axisStyle, size: isLast ? 30 : 6, values: isLast ? (u, ticks) => ticks.map(v => tick(v, ticks)) : (u, ticks) => ticks.map(() => ""), space: 70},

@@ -13,7 +13,7 @@ from energyprof.analysis.pairing import same_seeds
 from energyprof.analysis.statistics import Design
 from energyprof.analysis.versus import Ratio
 from energyprof.analysis.yardsticks import YARDSTICKS
-from energyprof.report.chart import Axis, axis
+from energyprof.report.chart import Axis, axis, x_tick
 from energyprof.report.comparing.view import GroupView
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
@@ -118,8 +118,4 @@ def _strip(x: Axis, ratio: Ratio, dots: list[float], margin: float, style: str) 
 
 
 def _ticks(x: Axis) -> Markup:
-    spans = [
-        Markup('<span style="left:{:.2f}%">{}</span>').format(100 * x.scale.at(v), text)
-        for v, text in x.ticks
-    ]
-    return Markup("").join(spans)
+    return Markup("").join(x_tick(x.scale.at(v), text) for v, text in x.ticks)

@@ -26,6 +26,7 @@ from energyprof.units import (
 
 __all__ = ["Answer", "answers_of", "lead_of"]
 
+_NOTHING: Final = 0.01  # per cent
 _LOPSIDED: Final = 0.1  # a value so far from the middle of its bounds is told with both sides
 
 
@@ -214,6 +215,8 @@ def _bounds_note(quantity: Quantity) -> str:
 
 
 def _short(value: float) -> str:
+    if value < _NOTHING:
+        return "0"
     return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 0.1 else f"{value:.2g}"
 
 

@@ -9,6 +9,14 @@ from energyprof.report.ledger_lines import ledger_lines
 Runs = dict[str, tuple[Report, Trace]]
 
 
+def test_no_part_of_a_run_has_a_bound_above_the_whole(runs: Runs) -> None:
+    for report, _ in runs.values():
+        top = report.totals.energy_j.high
+        for line in ledger_lines(report):
+            for energy in (line.energy, line.bounded):
+                assert energy.high is None or top is None or energy.high <= max(top, energy.value or 0.0)
+
+
 @pytest.mark.parametrize("kind", ["gpu", "cpu", "ten-devices", "partial"])
 def test_lines_other_than_details_add_up_to_the_total(runs: Runs, kind: str) -> None:
     report, _ = runs[kind]

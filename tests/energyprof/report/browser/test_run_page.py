@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from energyprof.record.model import Report
@@ -80,8 +82,6 @@ def test_a_range_prints_its_joules_watts_steps_and_joules_a_sample(runs: Runs, o
 
 
 def test_bounds_of_any_range_hold_those_of_the_energy_curve(runs: Runs, open_page: Open) -> None:
-    import numpy as np
-
     from energyprof.analysis.attribution import attribute
 
     report, trace = runs["gpu"]
@@ -185,6 +185,23 @@ def test_the_cursor_reads_every_panel_at_once(runs: Runs, open_page: Open) -> No
     page.locator("[data-panel=power] .u-over").hover()
     outputs = page.locator(".chart output").all_inner_texts()
     assert sum(bool(text) for text in outputs) >= 7
+
+
+def test_a_level_series_is_in_the_picture_though_its_points_are_not(runs: Runs, open_page: Open) -> None:
+    """A level stretch keeps its two ends only: here both lie outside of what is shown."""
+    report, trace = runs["gpu"]
+    channels = tuple(
+        dataclasses.replace(c, value=np.full(len(c.value), 310.0)) if c.unit == "W" else c
+        for c in trace.channels
+    )
+    page = open_page(render_run(report, dataclasses.replace(trace, channels=channels))).page
+    y = "(t => [t.charts[0].scales.y.min, t.charts[0].scales.y.max])"
+    scale = f"page.timeline.then(t => t.settled().then(() => {y}(t)))"
+    low, high = page.evaluate(scale)
+    assert low <= 0 < 310 < high < 400
+    page.evaluate("page.timeline.then(t => t.zoom(t.whole.to * 0.501, t.whole.to * 0.502))")
+    low, high = page.evaluate(scale)
+    assert low <= 0 < 310 < high < 400
 
 
 def test_a_series_can_be_hidden(runs: Runs, open_page: Open) -> None:
