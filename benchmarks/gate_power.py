@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from energyprof.analysis.statistics import Estimate, paired_log_ratio, welch_log_ratio
-from energyprof.gate.budget import Limit, LimitKind
+from energyprof.gate.budget import Limit, LimitKind, Policies
 from energyprof.gate.judgement import Samples, compare_sides, decide_relative
 from energyprof.gate.metric import METRICS
 from energyprof.gate.sides import Arrangement
@@ -80,13 +80,15 @@ def verdict_rows(runs: int) -> Iterator[Row]:
 
 
 def look_rows(runs: int) -> Iterator[Row]:
-    """Code that is exactly at the margin, looked at after 3, 5 and 8 runs with half the level each time."""
-    rng, failed = np.random.default_rng(4), 0
-    for _ in range(runs):
-        base, head = side(rng, 8, 0.03), side(rng, 8, 0.03, 1.05)
-        looks = (judge(base[:n], head[:n], Arrangement.INTERLEAVED, 0.025) for n in (3, 5, 8))
-        failed += next((o for o in looks if o is not Outcome.INCONCLUSIVE), None) is Outcome.FAIL
-    yield Row("three looks: fails at the margin", failed / runs, 0.043, 0.057)
+    """Code that is exactly at the margin, looked at after 3, 5 and 8 runs at the level of such looks."""
+    for arrangement in (Arrangement.INTERLEAVED, Arrangement.PAIRED):
+        rng, failed = np.random.default_rng(4), 0
+        level = Policies().look_alpha(one_sample=arrangement is Arrangement.PAIRED)
+        for _ in range(runs):
+            base, head = side(rng, 8, 0.03), side(rng, 8, 0.03, 1.05)
+            looks = (judge(base[:n], head[:n], arrangement, level) for n in (3, 5, 8))
+            failed += next((o for o in looks if o is not Outcome.INCONCLUSIVE), None) is Outcome.FAIL
+        yield Row(f"three looks, {arrangement}: fails at the margin", failed / runs, 0.043, 0.057)
 
 
 WELCH_AT_3 = 0.9649  # exact where both sides spread alike, see benchmarks/interval_coverage.py

@@ -24,7 +24,7 @@ from energyprof.gate.metric import TARGET_METRICS, Reading
 from energyprof.gate.observation import GateRun, Observation, observe
 from energyprof.gate.obstacles import find_obstacle
 from energyprof.gate.reach import judge_infinite, judge_reach
-from energyprof.gate.sides import select_runs
+from energyprof.gate.sides import Arrangement, select_runs
 from energyprof.gate.verdict import (
     BudgetVerdict,
     Effect,
@@ -68,7 +68,9 @@ def check_budgets(
         head = [observe(run, budget) for run in chosen]
         judged.append(judge_budget(budget, head, base_of(budget, head), book.noise, strict, planned_look))
     idle = [run.id for run in runs if run.id not in used]
-    warnings = [f"{len(idle)} runs match no budget: {', '.join(idle[:3])}"] if idle else []
+    warnings = (
+        [f"{_count(len(idle), 'run matches', 'runs match')} no budget: {', '.join(idle[:3])}"] if idle else []
+    )
     return verdict_of(judged, file=book.file, strict=strict, warnings=warnings)
 
 
@@ -82,8 +84,8 @@ def judge_budget(
 ) -> BudgetVerdict:
     """Judge one budget; see :func:`check_budgets`."""
     case = open_case(budget, head, base, noise or {})
-    alpha = budget.policies.look_alpha if planned_look else budget.policies.alpha
-    drafts = list(_drafts(case, alpha))
+    alpha, one_sample_alpha = _look_levels(case) if planned_look else (budget.policies.alpha,) * 2
+    drafts = list(_drafts(case, one_sample_alpha))
     levels = _levels(drafts, alpha)
     rules = [_rule(case, draft, alpha, level, strict) for draft, level in zip(drafts, levels, strict=True)]
     if any(rule.guard and rule.outcome is Outcome.FAIL for rule in rules):
@@ -103,6 +105,12 @@ def judge_budget(
         differences=tuple(str(d) for d in (*case.within, *case.between)),
         warnings=tuple(_warnings(case)),
     )
+
+
+def _look_levels(case: Case) -> tuple[float, float]:
+    """Return the levels of a planned look: of comparisons, and of the limits on one side."""
+    policies, paired = case.budget.policies, case.arrangement is Arrangement.PAIRED
+    return policies.look_alpha(one_sample=paired), policies.look_alpha(one_sample=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,4 +309,9 @@ def _warnings(case: Case) -> Iterator[str]:
         yield f"no quality guard: {case.budget.unguarded}"
     unmatched = len(case.head.kept) - len(case.head_runs) if case.pairs else 0
     if unmatched:
-        yield f"{unmatched} head runs are left out of comparisons: their other half is excluded"
+        left = _count(unmatched, "head run is", "head runs are")
+        yield f"{left} left out of comparisons: the other half of the pair is excluded"
+
+
+def _count(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
