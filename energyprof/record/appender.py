@@ -60,7 +60,9 @@ class ArrowAppender:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise OutputError(f"cannot create {path}: {error.strerror}") from error
-        self._schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()], metadata)
+        self._types = {name: kinds[kind] for name, kind in columns.items()}
+        self._names: pa.Array | None = None
+        self._schema = pa.schema(list(self._types.items()), metadata)
         options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True, compression="lz4")
         # Arrow writes in a dozen pieces, and would wait for the interpreter's lock before each of them.
         self._sink = pa.BufferedOutputStream(pa.PythonFile(_Sink(self._pending), "w"), _PIECE_BYTES)
@@ -108,10 +110,11 @@ class ArrowAppender:
         arrays = []
         for name, kind in self._columns.items():
             if kind == "name":
-                indices = pa.array(rows[name], pa.int32())
-                arrays.append(pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string())))
+                if self._names is None or len(self._names) != len(names):  # it only ever grows
+                    self._names = pa.array(names, pa.string())
+                arrays.append(pa.DictionaryArray.from_arrays(pa.array(rows[name], pa.int32()), self._names))
             else:
-                arrays.append(pa.array(rows[name], self._schema.field(name).type))
+                arrays.append(pa.array(rows[name], self._types[name]))
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
     def _write(self) -> None:

@@ -21,7 +21,7 @@ from energyprof.sensors.base import ChannelSpec, Reading
 
 __all__ = ["AllocatorMemory", "HostMemory"]
 
-_REFRESH_NS: Final = 250_000_000
+_REFRESH_NS: Final = 200_000_000
 _CHANNELS: Final = (
     ChannelSpec(name="host/memory", domain="host", kind=ChannelKind.MEMORY, unit="B"),
     ChannelSpec(name="host/memory_peak", domain="host", kind=ChannelKind.MEMORY, unit="B"),
