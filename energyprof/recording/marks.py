@@ -72,6 +72,7 @@ class MarkBuffer:
 
     Attributes:
         mark: ``mark(code)``: from now on the state is ``code``. About 0.1 us.
+        phase: ``phase(name)``: the context manager of a phase inside the present one.
         phases: the names of phases so far; :class:`SegmentRows` refer to them by index.
 
     Args:
@@ -80,6 +81,7 @@ class MarkBuffer:
     """
 
     mark: Callable[[int], None]
+    phase: Callable[[str], PhaseMark]
     _current: Callable[[], int]
     _take: Callable[[], tuple[NDArray[np.int64], NDArray[np.int32]]]
     _iterate: Callable[..., Iterator[Any]]
@@ -106,15 +108,10 @@ class MarkBuffer:
         """Return the number of steps that drained marks tell of."""
         return self._steps
 
-    def phase(self, name: str) -> PhaseMark:
-        """Return the context manager of a phase inside the present one."""
-        key = (self._current(), name)
-        found = self._marks.get(key)
-        if found is None:
-            outer = self._states[key[0]][0]
-            path = f"{self.phases[outer]}/{name}" if outer else name
-            kind = self._states[key[0]][1]
-            found = self._marks[key] = PhaseMark(self, self._code(path, kind), key[0])
+    def _new_phase(self, outside: int, name: str) -> PhaseMark:
+        outer, kind = self._states[outside]
+        path = f"{self.phases[outer]}/{name}" if outer else name
+        found = self._marks[outside, name] = PhaseMark(self, self._code(path, kind), outside)
         return found
 
     def steps(
@@ -214,6 +211,14 @@ class MarkBuffer:
                 spill(code)
             end += 1
 
+        marks, new_phase = self._marks, self._new_phase
+
+        def phase(name: str) -> PhaseMark:
+            try:
+                return marks[current, name]
+            except KeyError:
+                return new_phase(current, name)
+
         def iterate(
             iterable: Iterable[T],
             states: tuple[int, int, int],
@@ -252,7 +257,7 @@ class MarkBuffer:
                 if count:
                     ended(count, item)
 
-        self.mark, self._take, self._iterate = mark, take, iterate
+        self.mark, self._take, self._iterate, self.phase = mark, take, iterate, phase
         self._current = lambda: current
         also = self._also
         if also is not None:
