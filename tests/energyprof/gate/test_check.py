@@ -60,8 +60,8 @@ def test_a_regression_of_15_percent_fails_on_its_line(make: RunMaker) -> None:
     assert BUDGET.splitlines()[(found.line or 0) - 1] == 'max_increase = "5%"'
     assert found.estimate == pytest.approx(1.15, abs=0.02)
     assert (found.low or 0) > 1.05
-    for part in ("of the baseline", "limit +5%", "5 against 5 runs, welch", "detectable"):
-        assert part in found.message
+    told = ("of the baseline", "limit +5%", "5 against 5 runs, welch", "detectable")
+    assert all(part in found.message for part in told)
 
 
 def test_a_broken_learner_fails_although_it_is_cheaper_and_improves_nothing(make: RunMaker) -> None:
@@ -194,10 +194,8 @@ def test_the_same_run_on_both_sides_is_refused(make: RunMaker) -> None:
     base = promoted(make)
     verdict = check(BUDGET, make.side("base", 5), base)
     assert (verdict.exit_code, rule(verdict, "energy_j max_increase").reason) == (4, Reason.SAME_RUN)
-    copy = [
-        replace(run, report=change(run, "run", id=f"copy-{i}").report)
-        for i, run in enumerate(make.side("base", 5))
-    ]
+    originals = make.side("base", 5)
+    copy = [replace(run, report=change(run, "run", id=f"copy-{run.id}").report) for run in originals]
     assert check(BUDGET, copy, base).exit_code == 4
 
 
@@ -391,9 +389,8 @@ def test_a_baseline_promoted_with_another_target_is_refused(make: RunMaker) -> N
 def test_carbon_with_another_intensity_is_not_compared(make: RunMaker) -> None:
     text = f'{HEAD}baseline = "x"\n[budget.metrics.co2e_kg]\nmax_increase = "5%"\nlevel = "error"\n'
     base = [change(run, "carbon", intensity_g_per_kwh=400.0) for run in make.side("base", 3, co2e_kg=1e-4)]
-    head = [
-        change(run, "carbon", intensity_g_per_kwh=56.0) for run in make.side("head", 3, day=1, co2e_kg=1e-5)
-    ]
+    runs = make.side("head", 3, day=1, co2e_kg=1e-5)
+    head = [change(run, "carbon", intensity_g_per_kwh=56.0) for run in runs]
     verdict = check_budgets(parse_budgets(text), head, against_runs(base))
     assert (verdict.exit_code, verdict.rules[0].reason) == (4, Reason.INCOMPARABLE)
 
