@@ -8,8 +8,8 @@ from typing import Final
 from energyprof.analysis.comparison import ArmResult, Comparison, Group
 from energyprof.analysis.versus import Ratio
 from energyprof.analysis.yardsticks import Statistic
-from energyprof.record.model import Provenance
 from energyprof.report.verdicts import group_title
+from energyprof.report.words import estimated_text
 
 __all__ = ["comparison_latex", "escape_latex"]
 
@@ -79,8 +79,8 @@ def _caption(comparison: Comparison, group: Group) -> str:
     text += " Geometric means with 95\\,\\% intervals"
     if base is not None:
         text += f"; ratios to {escape_latex(base.arm.name)}"
-    sources = {comparison.reports[p].totals.energy_j.source for p in group.runs}
-    text += "." if Provenance.ESTIMATED not in sources else ". Energy is estimated, not measured."
+    estimated = estimated_text([comparison.reports[p] for p in group.runs])
+    text += ". " + estimated.replace("%", r"\%") if estimated else "."
     if comparison.target is not None:
         text += f" Target: {escape_latex(str(comparison.target))}."
     return text

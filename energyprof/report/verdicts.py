@@ -10,8 +10,8 @@ from energyprof.analysis.comparison import ArmResult, Comparison, Group
 from energyprof.analysis.statistics import Design
 from energyprof.analysis.versus import Ratio, Verdict
 from energyprof.analysis.yardsticks import YARDSTICKS, Statistic
-from energyprof.record.model import Provenance, Report
-from energyprof.report.words import DASH, percent, plain
+from energyprof.record.model import Report
+from energyprof.report.words import DASH, estimated_text, percent, plain
 from energyprof.units import format_bytes, format_count, format_duration, format_energy, format_power
 
 __all__ = [
@@ -217,9 +217,9 @@ def _reservations(comparison: Comparison, arm: ArmResult, base: ArmResult) -> It
         yield "One run on a side gives no interval: this may be chance."
     if ratio.verdict is Verdict.UNDECIDED and ratio.more_runs is not None:
         yield f"About {ratio.more_runs} runs a side would decide."
-    sources = {comparison.reports[p].totals.energy_j.source for p in (*arm.arm.runs, *base.arm.runs)}
-    if Provenance.ESTIMATED in sources:
-        yield "The joules are estimated, not measured."
+    estimated = estimated_text([comparison.reports[p] for p in (*arm.arm.runs, *base.arm.runs)])
+    if estimated:
+        yield estimated
 
 
 def _change(ratio: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from energyprof.record.model import Flag, Provenance, Quantity, Report, RunStatus
@@ -18,6 +18,7 @@ __all__ = [
     "between_text",
     "counted",
     "domain_word",
+    "estimated_text",
     "figure_text",
     "flag_for",
     "half_width",
@@ -59,6 +60,7 @@ STATUS_MEANING: Final[Mapping[RunStatus, str]] = {
 SUM_TOLERANCE: Final = 0.005  # a table of rounded joules that misses its total by more does not add up
 
 _NOTHING: Final = 1e-4  # of the larger bound
+_ALL: Final = 0.999  # as a share: told as all of it
 _JOINERS: Final = "\u200c\u200d"  # hold words of some scripts, and emoji, together
 _RANK: Final = (Provenance.COUNTER, Provenance.SAMPLED, Provenance.ESTIMATED, Provenance.MISSING)
 
@@ -132,6 +134,24 @@ def worst_source(quantities: list[Quantity]) -> Provenance:
     """Return the provenance that a sum of these carries: the worst of its known parts."""
     known = [q.source for q in quantities if q.value is not None]
     return max(known, key=_RANK.index) if known else Provenance.MISSING
+
+
+def estimated_text(reports: Sequence[Report]) -> str:
+    """Say how much of the joules of some runs is a model's estimate: a sentence, or nothing."""
+    if all(report.totals.energy_j.source is not Provenance.ESTIMATED for report in reports):
+        return ""
+    share = max(map(_estimated_share, reports))
+    if share > _ALL:
+        return "The joules are a model's estimate, not a measurement."
+    return f"Of the joules up to {percent(share)} are a model's estimate, not a measurement."
+
+
+def _estimated_share(report: Report) -> float:
+    total, parts = report.totals.energy_j, report.totals.energy_by_domain_j.values()
+    if total.source is not Provenance.ESTIMATED:
+        return 0.0
+    known = [part.value or 0.0 for part in parts if part.source is not Provenance.ESTIMATED]
+    return 1 - sum(known) / total.value if total.value else 1.0
 
 
 def domain_word(domain: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 from energyprof.record.model import Provenance, Quantity, Report
 from energyprof.report.words import (
     counted,
+    estimated_text,
     half_width,
     kwh_text,
     percent,
@@ -78,9 +79,7 @@ def lead_of(report: Report) -> str:
         why = reason_for(report, "totals.energy_j", "no sensor gave joules")
         return f"{text}{_reached(report)}. Its energy is not known: {why}."
     text += f" and took {format_energy(energy.value)}{_reached(report)}."
-    if energy.source is Provenance.ESTIMATED:
-        text += " The joules are a model's estimate, not a measurement."
-    return text
+    return f"{text} {estimated_text([report])}".rstrip()
 
 
 def _reached(report: Report) -> str:

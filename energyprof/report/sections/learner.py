@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from energyprof.record.model import Report
-from energyprof.report.chart import Axis, axis, line, plot, series_class
+from energyprof.report.chart import Axis, axis, dot, line, plot, series_class
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
 from energyprof.report.view import RunView
@@ -76,6 +76,8 @@ def _chart(figure: str, curves: Curves) -> Markup:
 
 
 def _line(x: Axis, y: Axis, points: list[tuple[float, float]], index: int) -> Markup:
+    if len(points) == 1:
+        return dot(x, y, *points[0], series_class(index))
     return line(x, y, [p[0] for p in points], [p[1] for p in points], series_class(index))
 
 

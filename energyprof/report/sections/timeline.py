@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from energyprof.report.chart import axis, band, line, plot, series_class
+from energyprof.report.chart import axis, band, dot, line, plot, series_class
 from energyprof.report.encode import bucket
 from energyprof.report.page import fragment
 from energyprof.report.progress import energy_payload, progress_payload
@@ -68,6 +68,8 @@ def drawing(panel: Panel, duration_s: float) -> Markup:
             )
         stairs = panel.series[index].stairs and b.size == 1
         marks.append(line(x, y, b.position.tolist(), b.mean.tolist(), series_class(index), stairs=stairs))
+        if len(b.mean) == 1:
+            marks.append(dot(x, y, float(b.position[0]), float(b.mean[0]), series_class(index)))
     return plot(x, y, marks, label=_said(panel), height="small")
 
 

@@ -93,8 +93,11 @@ def test_an_estimate_is_named_in_every_output(runs: Runs) -> None:
     info = dataclasses.replace(report.run, id="other")
     work = dataclasses.replace(report.workload, algo="bp")
     comparison = compare([report, dataclasses.replace(report, run=info, workload=work)])
-    assert "The joules are estimated, not measured." in headline(comparison, comparison.groups[0])[0]
-    assert "estimated, not measured" in comparison_latex(comparison)
+    assert (
+        "The joules are a model's estimate, not a measurement."
+        in headline(comparison, comparison.groups[0])[0]
+    )
+    assert "a model's estimate, not a measurement" in comparison_latex(comparison)
 
 
 def test_a_target_that_none_reached_is_said(studied: list[Report]) -> None:

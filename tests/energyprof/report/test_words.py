@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from energyprof.record.model import Flag, Provenance, Quantity, Report, Severity
+from energyprof.record.model import Flag, Provenance, Quantity, Report, Severity, Totals
 from energyprof.report import words
 
 
@@ -32,6 +32,18 @@ def test_a_figure_that_is_nothing_beside_its_bounds_has_no_digits() -> None:
     assert words.figure_text(joules(-1.5, -18.7, 18.7)) == "−1.50 J"
     assert words.figure_text(joules(152e-6)) == "152 µJ"
     assert words.figure_text(Quantity.missing()) == words.DASH
+
+
+def test_a_small_estimated_part_is_not_called_the_whole(bare: Report) -> None:
+    def drawn(gpu_j: float, cpu_j: float) -> Report:
+        estimated = Quantity(value=cpu_j, source=Provenance.ESTIMATED)
+        total = Quantity(value=gpu_j + cpu_j, source=Provenance.ESTIMATED)
+        domains = {"gpu:0": joules(gpu_j), "cpu": estimated}
+        return dataclasses.replace(bare, totals=Totals(energy_j=total, energy_by_domain_j=domains))
+
+    assert words.estimated_text([drawn(345, 9), drawn(100, 0)]).startswith("Of the joules up to 2.5 % are")
+    assert words.estimated_text([drawn(0, 9)]).startswith("The joules are a model's estimate")
+    assert words.estimated_text([bare]) == ""
 
 
 def test_a_missing_quantity_is_a_dash_and_never_zero() -> None:

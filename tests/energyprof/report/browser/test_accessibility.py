@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from energyprof.analysis.comparison import compare
+from energyprof.analysis.summary import summarise
 from energyprof.record.model import Report
-from energyprof.record.trace import Trace
+from energyprof.record.trace import Channel, Trace
 from energyprof.report.compare import render_comparison
 from energyprof.report.folder import FolderEntry
 from energyprof.report.index import render_index
@@ -18,7 +21,7 @@ pytestmark = pytest.mark.browser
 
 Runs = dict[str, tuple[Report, Trace]]
 Open = Callable[..., Any]
-PAGES = ["run", "run-estimated", "comparison", "index"]
+PAGES = ["run", "run-estimated", "run-hostile", "run-ten-devices", "run-gaps", "comparison", "apart", "index"]
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +32,29 @@ def pages(runs: Runs, studied: list[Report], flagged: tuple[Report, Trace]) -> d
     return {
         "run": render_run(*flagged),
         "run-estimated": render_run(*runs["cpu"]),
+        "run-hostile": render_run(*runs["hostile"]),
+        "run-ten-devices": render_run(*runs["ten-devices"]),
+        "run-gaps": render_run(*with_gaps(*runs["gpu"])),
         "comparison": render_comparison(compare(studied)),
+        "apart": render_comparison(compare([*studied, runs["cpu"][0], runs["no-sensor"][0]])),
         "index": render_index([*entries, broken]),
     }
+
+
+def with_gaps(report: Report, trace: Trace) -> tuple[Report, Trace]:
+    """Cut a stretch out of every sensor's readings and work the report out again."""
+    opened, closed = trace.window_ns
+    gap = np.array([[opened + (closed - opened) // 3, opened + (closed - opened) // 2]])
+
+    def cut(channel: Channel) -> Channel:
+        kept = (channel.t_ns < gap[0, 0]) | (channel.t_ns > gap[0, 1])
+        columns = {name: getattr(channel, name)[kept] for name in ("t_ns", "since_ns", "value")}
+        return dataclasses.replace(channel, gap_ns=gap, **columns)
+
+    holed = dataclasses.replace(trace, channels=tuple(cut(channel) for channel in trace.channels))
+    made = summarise(holed, dataclasses.replace(report, flags=()))
+    assert "sampling-gap" in {flag.code for flag in made.flags}
+    return made, holed
 
 
 @pytest.fixture(scope="session")

@@ -117,6 +117,9 @@ def test_layers_that_take_turns_have_their_local_losses_shown(bare: Report) -> N
     made = learner.section(RunView(dataclasses.replace(bare, epochs=epochs), None))
     assert made is not None
     assert "local loss by stage by epoch of layer1, layer2" in made.body
+    short = learner.section(RunView(dataclasses.replace(bare, epochs=epochs[:3]), None))
+    assert short is not None
+    assert 'class="dot s2' in short.body
     one = dataclasses.replace(bare, epochs=tuple(dataclasses.replace(e, stage="train") for e in epochs))
     assert learner.section(RunView(one, None)) is None
 
