@@ -41,6 +41,7 @@ from energyprof.recording.run import Run
 from energyprof.recording.termination import Termination, how_it_ended
 from energyprof.sensors.base import Sensor
 from energyprof.sensors.discovery import Discovery, discover
+from energyprof.sensors.ranks import rank_of
 
 __all__ = ["Profiler"]
 
@@ -59,7 +60,8 @@ class Profiler:
     are read by a background thread. On leaving, the report is written, whatever ended the block.
 
     Args:
-        name: what to call the run; it becomes part of its id.
+        name: what to call the run; it becomes part of its id. Under torchrun the rank is added to it: each
+            rank has a run of its own, with the energy of its GPUs and, on a node's first rank, of the host.
         out: the folder of all runs; None for ``ENERGYPROF_OUT``, else ``reports``.
         seed: the run's random seed, for the record; None for ``ENERGYPROF_SEED``, where it is set.
         country: ISO 3166 alpha-3 code for the carbon intensity; None for the world average, named as assumed.
@@ -102,7 +104,8 @@ class Profiler:
             raise UsageError(f"idle_s is {idle_s}: give seconds between 0 and 3600")
         if dither_every < 0:
             raise UsageError(f"dither_every is {dither_every}: give a number of steps, or 0 for none")
-        self.name = name
+        rank = rank_of(os.environ)
+        self.name = name if rank is None else f"{name}-rank{rank.number}"
         self._dither_every = dither_every
         self._out = Path(os.environ.get("ENERGYPROF_OUT", "reports") if out is None else out)
         self._carbon = carbon_intensity(country, intensity_g_per_kwh)

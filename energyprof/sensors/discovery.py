@@ -21,6 +21,7 @@ from energyprof.sensors.nvml import NvmlSensor
 from energyprof.sensors.nvml_device import NvmlDevice, list_devices
 from energyprof.sensors.nvml_library import NvmlLibrary
 from energyprof.sensors.nvml_state import NvmlStateSensor
+from energyprof.sensors.ranks import Rank, rank_of
 from energyprof.sensors.rapl import POWERCAP, find_zones, open_zones
 
 __all__ = ["Discovery", "discover"]
@@ -52,15 +53,19 @@ def discover(
 
     Args:
         clock: the one clock, or None for the machine's own.
-        environment: the variables that choose devices, or None for this process's.
+        environment: the variables that choose devices and tell ranks, or None for this process's.
         powercap: the root of the kernel's powercap tree.
         calibrations: where calibrations are kept, or None for this user's own folder.
     """
     clock = clock or SystemClock()
     environment = os.environ if environment is None else environment
-    search = _Search(clock, calibrations)
+    rank = rank_of(environment)
+    search = _Search(clock, calibrations, rank)
     search.gpus_of(environment)
-    search.cpu_of(powercap)
+    if rank is None or rank.counts_host:
+        search.cpu_of(powercap)
+    if rank is not None:
+        search.problems.extend(rank.notes(search.gpus_seen))
     search.memory()
     return Discovery(sensors=tuple(search.sensors), gpus=tuple(search.gpus), problems=tuple(search.problems))
 
@@ -68,8 +73,9 @@ def discover(
 class _Search:
     """What was found so far."""
 
-    def __init__(self, clock: Clock, calibrations: Path | None) -> None:
-        self._clock, self._calibrations = clock, calibrations
+    def __init__(self, clock: Clock, calibrations: Path | None, rank: Rank | None) -> None:
+        self._clock, self._calibrations, self._rank = clock, calibrations, rank
+        self.gpus_seen = 0
         self.sensors: list[Sensor] = []
         self.gpus: list[GpuInfo] = []
         self.problems: list[str] = []
@@ -83,8 +89,10 @@ class _Search:
         try:
             devices, notes = visible_devices(library, list_devices(library), environment, torch_uuids())
             self.problems.extend(notes)
-            for index, device in enumerate(devices):
-                self._add_gpu(library, device, f"gpu:{index}")
+            self.gpus_seen = len(devices)
+            mine = range(len(devices)) if self._rank is None else self._rank.gpus(len(devices))
+            for index in mine:
+                self._add_gpu(library, devices[index], f"gpu:{index}")
             if not devices and not notes:
                 self.problems.append("the NVIDIA driver shows no GPU: nothing is measured on a GPU")
         except SensorError as error:
@@ -114,7 +122,7 @@ class _Search:
         except SensorUnavailable as error:
             self.problems.append(str(error))
         with suppress(SensorUnavailable):  # without torch, or without a GPU, there is none
-            self.sensors.append(AllocatorMemory(len(self.gpus)))
+            self.sensors.append(AllocatorMemory([gpu.domain for gpu in self.gpus]))
 
     def _add_cpu_model(self) -> None:
         try:

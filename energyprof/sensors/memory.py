@@ -105,22 +105,20 @@ class AllocatorMemory:
     refresh_ns = _REFRESH_NS
     edges = False
 
-    def __init__(self, devices: int) -> None:
-        """Watch so many devices, ``gpu:0`` first, in torch's order.
+    def __init__(self, domains: Sequence[str]) -> None:
+        """Watch devices: ``gpu:0`` is torch's first.
 
         Raises:
             SensorUnavailable: torch is not loaded, or has no CUDA.
         """
         torch: Any = sys.modules.get("torch")
         self._cuda: Any = getattr(torch, "cuda", None)
-        if not devices or not hasattr(self._cuda, "memory_stats_as_nested_dict"):
+        if not domains or not hasattr(self._cuda, "memory_stats_as_nested_dict"):
             raise SensorUnavailable("torch is not loaded: what its allocator holds is not read")
-        self._peaks = [_Peak() for _ in range(devices)]
+        self._peaks = {domain: _Peak() for domain in domains}
         self.channels = tuple(
-            ChannelSpec(
-                name=f"gpu:{index}/memory_{what}", domain=f"gpu:{index}", kind=ChannelKind.MEMORY, unit="B"
-            )
-            for index in range(devices)
+            ChannelSpec(name=f"{domain}/memory_{what}", domain=domain, kind=ChannelKind.MEMORY, unit="B")
+            for domain in domains
             for what in ("allocated", "reserved", "peak")
         )
         self.info = SensorInfo(
@@ -140,21 +138,21 @@ class AllocatorMemory:
         if not self._cuda.is_initialized():
             return ()
         try:
-            return [reading for index in range(len(self._peaks)) for reading in self._of(index)]
+            return [reading for domain in self._peaks for reading in self._of(domain)]
         except (RuntimeError, KeyError) as error:
             raise SensorError(f"torch does not tell what it holds: {error}") from error
 
     def close(self) -> None:
         """Do nothing: there is nothing to close."""
 
-    def _of(self, index: int) -> list[Reading]:
-        held = self._cuda.memory_stats_as_nested_dict(index)
+    def _of(self, domain: str) -> list[Reading]:
+        held = self._cuda.memory_stats_as_nested_dict(int(domain.partition(":")[2]))
         allocated, reserved = held["allocated_bytes"]["all"], held["reserved_bytes"]["all"]
-        peak_bytes = self._peaks[index].take(float(allocated["current"]), float(allocated["peak"]))
+        peak_bytes = self._peaks[domain].take(float(allocated["current"]), float(allocated["peak"]))
         return [
-            Reading(f"gpu:{index}/memory_allocated", float(allocated["current"])),
-            Reading(f"gpu:{index}/memory_reserved", float(reserved["current"])),
-            Reading(f"gpu:{index}/memory_peak", peak_bytes),
+            Reading(f"{domain}/memory_allocated", float(allocated["current"])),
+            Reading(f"{domain}/memory_reserved", float(reserved["current"])),
+            Reading(f"{domain}/memory_peak", peak_bytes),
         ]
 
 

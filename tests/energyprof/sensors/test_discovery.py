@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pynvml
 import pytest
@@ -148,3 +149,27 @@ def test_looking_imports_neither_torch_nor_codecarbon_nor_pandas() -> None:
         "heavy = {'torch', 'codecarbon', 'pandas', 'pyarrow'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_ranks_of_a_node_find_each_gpu_and_the_host_once(make_nvml: MakeNvml) -> None:
+    nvml = make_nvml("hopper", "hopper")
+    ranks = [{"RANK": str(k), "WORLD_SIZE": "2", "LOCAL_RANK": str(k)} for k in range(2)]
+    first, second = (look(nvml, environment) for environment in ranks)
+    assert names(first) == ["nvml:gpu:0", "nvml-state:gpu:0", "cpu-model", "memory:host"]
+    assert names(second) == ["nvml:gpu:1", "nvml-state:gpu:1", "memory:host"]
+    assert [gpu.domain for gpu in second.gpus] == ["gpu:1"]
+    assert any("first rank" in problem for problem in second.problems)
+
+
+def test_what_torch_allocates_is_sampled_where_there_is_a_gpu(
+    make_nvml: MakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allocator = SimpleNamespace(is_initialized=lambda: False, memory_stats_as_nested_dict=lambda _: {})
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=allocator))
+    found = look(make_nvml("hopper"))
+    (memory,) = [sensor for sensor in found.sensors if sensor.info.name == "memory:torch"]
+    assert [spec.name for spec in memory.channels] == [
+        "gpu:0/memory_allocated",
+        "gpu:0/memory_reserved",
+        "gpu:0/memory_peak",
+    ]

@@ -103,7 +103,7 @@ class Torch:
 def test_the_allocator_is_read_once_the_program_uses_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = Torch()
     monkeypatch.setitem(sys.modules, "torch", torch)
-    sensor = AllocatorMemory(2)
+    sensor = AllocatorMemory(["gpu:0", "gpu:1"])
     assert values(sensor) == {}
     torch.initialized, torch.current = True, [100, 0]
     assert values(sensor) == {
@@ -127,17 +127,17 @@ def test_an_allocator_that_does_not_tell_is_a_failure_that_is_said(monkeypatch: 
     monkeypatch.setattr(torch, "memory_stats_as_nested_dict", lambda _: {})
     monkeypatch.setitem(sys.modules, "torch", torch)
     with pytest.raises(SensorError, match="torch does not tell"):
-        AllocatorMemory(1).read()
+        AllocatorMemory(["gpu:0"]).read()
 
 
 @pytest.mark.parametrize("module", [None, SimpleNamespace()])
 def test_without_torch_there_is_no_allocator(monkeypatch: pytest.MonkeyPatch, module: object) -> None:
     monkeypatch.setitem(sys.modules, "torch", module)
     with pytest.raises(SensorUnavailable):
-        AllocatorMemory(1)
+        AllocatorMemory(["gpu:0"])
 
 
 def test_torch_as_it_is_installed_is_asked_without_being_started() -> None:
     torch = pytest.importorskip("torch")
-    sensor = AllocatorMemory(1)
+    sensor = AllocatorMemory(["gpu:0"])
     assert sensor.read() == () or torch.cuda.is_initialized()
