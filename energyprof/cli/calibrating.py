@@ -39,6 +39,9 @@ class Calibrated:
 class ProductLoad:
     """Keeps a GPU busy for a while with matrix products; returns as soon as they are queued.
 
+    How many products that takes is learned from the time that those of the call before took: a card clocks up
+    when it gets work, and down when it gets hot.
+
     Args:
         uuid: of the GPU.
 
@@ -51,7 +54,8 @@ class ProductLoad:
 
         wanted = uuid.removeprefix("GPU-")
         devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
-        seen = [k for k in devices if str(torch.cuda.get_device_properties(k).uuid) == wanted]
+        uuids = {k: getattr(torch.cuda.get_device_properties(k), "uuid", None) for k in devices}
+        seen = [k for k, found in uuids.items() if str(found) == wanted]
         if not seen:
             raise DeviceError(f"torch cannot put a load on GPU {uuid}: calibrate with --idle-only")
         self._torch: Any = torch
@@ -61,16 +65,24 @@ class ProductLoad:
             size *= 2
             each_s = self._make(size)
         self._seconds_each = each_s
+        self._begin, self._end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        self._count = 0
 
     def __call__(self, seconds: float) -> None:
         """Queue work for so many seconds."""
-        for _ in range(max(1, round(seconds / self._seconds_each))):
-            self._torch.matmul(self._left, self._right, out=self._out)
+        if self._count and self._end.query():
+            self._seconds_each = float(self._begin.elapsed_time(self._end)) / 1e3 / self._count
+        self._count = max(1, round(seconds / self._seconds_each))
+        with self._torch.cuda.device(self._device):
+            self._begin.record()
+            for _ in range(self._count):
+                self._torch.matmul(self._left, self._right, out=self._out)
+            self._end.record()
 
     def _make(self, size: int, count: int = 10) -> float:
         """Make matrices of this size and return the seconds that a product of them takes."""
         torch, cuda = self._torch, self._torch.cuda
-        self._left = torch.randn(size, size, device=self._device, dtype=torch.bfloat16)
+        self._left = torch.randn(size, size, device=self._device, dtype=torch.float16)
         self._right, self._out = torch.randn_like(self._left), torch.empty_like(self._left)
         begin, end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
         with cuda.device(self._device):
