@@ -27,8 +27,13 @@ def run(out: Path, *arguments: str) -> int:
     return main(["run", "--out", str(out), *arguments])
 
 
+def in_time(out: Path) -> list[Path]:
+    """Return the run folders in order of time; their names tell it to the second only."""
+    return sorted(list_runs(out), key=lambda folder: read_report(folder / "report.json").run.started_at)
+
+
 def reports(out: Path) -> list[Report]:
-    return [read_report(folder / "report.json") for folder in list_runs(out)]
+    return [read_report(folder / "report.json") for folder in in_time(out)]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -85,7 +90,7 @@ def test_a_killed_run_is_continued_to_the_same_end(
     assert run(tmp_path / "killed", "--resume", "last") == 0
     assert run(tmp_path / "whole", *SMALL, *protocol, "--quiet") == 0
     capsys.readouterr()
-    killed, resumed = list_runs(tmp_path / "killed")
+    killed, resumed = in_time(tmp_path / "killed")
     (whole,) = list_runs(tmp_path / "whole")
     report, expected = read_report(resumed / "report.json"), read_report(whole / "report.json")
     assert read_report(killed / "report.json").run.status is RunStatus.PARTIAL
@@ -141,7 +146,7 @@ def test_a_part_of_a_part_adds_up_all_of_them(
     with monkeypatch.context() as patch:
         interrupt_after(patch, 1)
         assert run(stopped, "--resume", "last") == 130
-    assert run(stopped, "--resume", "last", "--quiet") == 0
+    assert run(stopped, "--resume", str(in_time(stopped)[-1]), "--quiet") == 0
     capsys.readouterr()
     first, second, third = reports(stopped)
     before = third.run.resumed_from
@@ -163,7 +168,7 @@ def test_without_the_earlier_record_nothing_is_added(
     (folder / "steps.arrow").write_bytes(b"")
     assert run(stopped, "--resume", str(folder)) == 0
     assert "What the part before took is not known." in " ".join(capsys.readouterr().out.split())
-    resumed = read_report(list_runs(stopped)[-1] / "report.json")
+    (resumed,) = (read_report(f / "report.json") for f in list_runs(stopped) if f != folder)
     assert resumed.run.resumed_from is not None
     assert resumed.run.resumed_from.energy_j.source is Provenance.MISSING
     assert resumed.run.resumed_from.duration_s is None
@@ -175,7 +180,7 @@ def test_a_part_is_not_compared_with_a_whole_run_and_no_gate_takes_it(
     assert run(stopped, "--resume", "last", "--quiet") == 0
     whole = ("--epochs", "2", "--checkpoint-every", "1", "--quiet")
     assert run(stopped, *SMALL, *whole) == 0
-    _, part, complete = (str(folder) for folder in list_runs(stopped))
+    _, part, complete = map(str, in_time(stopped))
     capsys.readouterr()
     assert main(["compare", part, complete, "--json"]) == 0
     compared = json.loads(capsys.readouterr().out)
@@ -241,7 +246,7 @@ def test_what_cannot_be_continued_says_why(
     assert "there is no checkpoint" in capsys.readouterr().err
     file.write_bytes(whole)
     assert run(stopped, "--resume", "last", "--quiet") == 0
-    assert run(stopped, "--resume", "last") == 2
+    assert run(stopped, "--resume", str(in_time(stopped)[-1])) == 2
     assert "has completed: there is nothing to continue" in capsys.readouterr().err
     assert run(tmp_path / "none", "--resume", "last") == 2
     assert "no run 'last'" in capsys.readouterr().err
