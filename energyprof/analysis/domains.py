@@ -22,6 +22,7 @@ __all__ = ["domain_kind", "energy_curve", "energy_curves", "energy_domains", "po
 
 
 AVERAGE_WINDOW_S: Final = 1.0  # what NVML's average power (field 185) averages
+_HARDWARE: Final = ("nvml", "rapl")  # sensors that read hardware; any other may be a model
 _ENERGY: Final = (ChannelKind.ENERGY, ChannelKind.POWER_INSTANT, ChannelKind.POWER_AVERAGE)
 _ORDER: Final = tuple(Provenance)
 
@@ -103,8 +104,11 @@ def _sources(channels: Sequence[Channel], sensors: Sequence[SensorInfo]) -> list
 
 
 def _unknown_sensor(name: str, group: Sequence[Channel]) -> SensorInfo:
+    """Stand in for a sensor whose description is lost with the report: measured only if its name says so."""
     counter = any(c.kind is ChannelKind.ENERGY for c in group)
     source = Provenance.COUNTER if counter else Provenance.SAMPLED
+    if name.partition(":")[0] not in _HARDWARE:
+        source = Provenance.ESTIMATED
     return SensorInfo(name=name, source=source, semantics="not described in the report")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -47,12 +48,15 @@ def rebuild_report(folder: Path, html: bool = True) -> Report:
     """Build the report of a run again, or for the first time after the run was killed.
 
     Raises:
-        RecordError: neither a report nor a trace can be read.
+        RecordError: there is no trace; or the report is whole and not ours to replace: foreign, of a newer
+            energyprof, or with a value that somebody wrote.
         OutputError: the folder cannot be written.
     """
     try:
         kept = read_report(folder / REPORT_JSON)
-    except RecordError:
+    except RecordError as error:
+        if _is_whole(folder / REPORT_JSON):
+            raise RecordError(f"{error}; to build it from its trace alone, move that file away") from error
         kept = Report(
             run=RunInfo(id=folder.name, name=folder.name, status=RunStatus.PARTIAL, started_at=""),
             environment=Environment(energyprof="unknown", python="unknown", platform="unknown"),
@@ -60,3 +64,12 @@ def rebuild_report(folder: Path, html: bool = True) -> Report:
     totals = Totals(flops=kept.totals.flops, peak_device_memory_bytes=kept.totals.peak_device_memory_bytes)
     flags = tuple(flag for flag in kept.flags if flag.code in _RECORDED_FLAGS)
     return build_report(folder, replace(kept, totals=totals, flags=flags), html=html)
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a file is JSON: what is truncated or missing loses nothing by being replaced."""
+    try:
+        json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return True
