@@ -65,7 +65,7 @@ class ProductLoad:
             size *= 2
             each_s = self._make(size)
         self._seconds_each = each_s
-        self._begin, self._end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        self._begin, self._end = (self._torch.cuda.Event(enable_timing=True) for _ in range(2))
         self._count = 0
 
     def __call__(self, seconds: float) -> None:
