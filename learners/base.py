@@ -60,6 +60,7 @@ class Stage:
         frozen: maps a batch's inputs to what ``step`` gets in their place, through layers that do not change
             in this stage: the loop computes it once for all training images and keeps it. None: ``step``
             gets the inputs. ``loss`` gets the inputs always.
+        compiles: whether ``--compile`` compiles the step; False where it is another one every time.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Stage:
     epochs: int | None = None
     loss: Callable[[Batch], Tensor] | None = None
     frozen: Callable[[Tensor], Tensor] | None = None
+    compiles: bool = True
 
 
 class Learner(nn.Module):

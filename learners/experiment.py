@@ -18,6 +18,7 @@ from learners.data.download import Progress
 from learners.registry import LearnerEntry, build, entry
 from learners.training.checkpoint_file import CHECKPOINT
 from learners.training.checkpoint_writer import CheckpointWriter, require_epochs
+from learners.training.compilation import check_compiler, compiler_name
 from learners.training.execution import Execution
 from learners.training.flops import StageFlops, count_step_flops, total_flops
 from learners.training.free_memory import require_room
@@ -57,6 +58,7 @@ class Experiment:
         data_seed: of the split into training and validation images.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         precision: of products: ``fp32``, ``tf32`` (on NVIDIA GPUs since Ampere) or ``bf16``.
+        compile_steps: compile the steps of each stage before its first one.
         threads: of one parallel operation on the CPU.
         data_dir: a folder that may hold the data.
         settings: the learner's settings as ``key=value`` texts.
@@ -77,6 +79,7 @@ class Experiment:
     data_seed: int = 0
     device: str = "auto"
     precision: str = "fp32"
+    compile_steps: bool = False
     threads: int | None = None
     data_dir: Path | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -97,7 +100,7 @@ class Prepared:
     Attributes:
         plan: the stages to come.
         device: where it trains.
-        execution: how: in which precision.
+        execution: how: in which precision, compiled or not.
         facts: fields of ``workload`` and ``environment`` in the report.
         flops: of one step of each stage, counted on a copy.
         memory: of each stage, measured on a copy.
@@ -171,7 +174,8 @@ class Prepared:
     def _includes(self) -> tuple[str, ...]:
         writes = self.experiment.checkpoint_every is not None
         checkpoints = ("checkpoints",) if self.protocol.restore_best or writes else ()
-        return ("training", "data-loading", "evaluation", *checkpoints)
+        warm_up = ("warm-up",) if self.execution.compiled else ()
+        return ("training", "data-loading", "evaluation", *checkpoints, *warm_up)
 
     def _writer(self, folder: Path) -> CheckpointWriter | None:
         """Return what writes checkpoints into the run folder, if any are asked for."""
@@ -194,7 +198,7 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
     Raises:
         UnknownName: no such learner, data set or setting.
         UsageError: settings, architecture, batch size or budget that cannot be meant.
-        DeviceError: the device is not there, or does not compute in that precision.
+        DeviceError: the device is not there or does not compute in that precision, or there is no compiler.
         DataError: the data cannot be had.
     """
     chosen = entry(experiment.algo)
@@ -202,7 +206,7 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
     protocol = _protocol(experiment, chosen)
     require_epochs(experiment.checkpoint_every)
     device = find_device(experiment.device)
-    execution = Execution(device=device, precision=find_precision(experiment.precision, device))
+    execution = _execution(experiment, device)
     host = prepare_host(experiment.threads, experiment.seed)
     dataset = load(experiment.dataset, experiment.data_dir, progress)
     learner = build(
@@ -239,6 +243,13 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
         flops=flops,
         memory=memory,
     )
+
+
+def _execution(experiment: Experiment, device: torch.device) -> Execution:
+    precision = find_precision(experiment.precision, device)
+    if experiment.compile_steps:
+        check_compiler(device)
+    return Execution(device=device, precision=precision, compiled=experiment.compile_steps)
 
 
 def _require_cache(task: ImageTask, memory: Sequence[StageMemory], device: torch.device) -> None:
@@ -294,6 +305,7 @@ def _facts(
         "parameters": learner.parameter_count(),
         "batch_size": task.batch_size,
         "precision": str(execution.precision),
+        "compiled": compiler_name(execution.device) if execution.compiled else None,
         "protocol": {**protocol.as_dict(), **_more_protocol(experiment, task)},
         "config": asdict(config),
         "device": str(execution.device),

@@ -14,7 +14,7 @@ EXAMPLE = "Example:  energyprof run --algo mf --dataset mnist --epochs 5 --set l
 #: the options that are fields of an experiment, of the same name
 _ASKED = (
     *("algo", "dataset", "arch", "twin", "schedule", "epochs", "passes", "patience", "batch_size", "seed"),
-    *("data_seed", "device", "precision", "threads", "data_dir", "name", "checkpoint_every"),
+    *("data_seed", "device", "precision", "compile_steps", "threads", "data_dir", "name", "checkpoint_every"),
 )
 
 
@@ -47,6 +47,12 @@ def run(
     precision: Annotated[
         str, typer.Option(help="Of products: fp32, tf32 (NVIDIA GPUs since Ampere) or bf16 (autocast).")
     ] = "fp32",
+    compile_steps: Annotated[
+        bool,
+        typer.Option(
+            "--compile", help="Compile the steps first, in the phase 'compile'; then no phases inside a step."
+        ),
+    ] = False,
     threads: Annotated[int | None, typer.Option(help="Threads on the CPU; default: one a core.")] = None,
     data_dir: Annotated[
         Path | None, typer.Option(envvar="ENERGYPROF_DATA", help="A folder that holds data sets.")

@@ -107,7 +107,8 @@ class CascadedForward(Learner):
             yield Stage(name="blocks", step=self._train_blocks, loss=self.teacher.loss)
             self.teacher = self._optimizer = None
             _forget_statistics(self.blocks)
-        yield Stage(name="statistics", step=self._take_statistics, epochs=1)
+        statistics = Stage(name="statistics", step=self._take_statistics, epochs=1, compiles=False)
+        yield statistics  # a plain average has another factor at every step
         if self._closed_form:
             self.ready = len(self.blocks)
             yield Stage(name="predictors", step=self._accumulate, epochs=1, loss=self._closed_form_loss)

@@ -1,4 +1,4 @@
-"""How a run is executed: on which device, in which precision."""
+"""How a run is executed: on which device, in which precision, its steps compiled or not."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ class Execution:
     Attributes:
         device: where.
         precision: what products are computed in.
+        compiled: whether the steps of a stage are compiled before its first one.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: Precision = Precision.FP32
+    compiled: bool = False
 
     def computing(self) -> AbstractContextManager[None]:
         """Compute in this precision inside a ``with`` block."""

@@ -3,7 +3,8 @@
 In the ledger each stage of a learner is a phase (``train`` where there is only one), with ``<stage>/data``
 and the learner's own phases below it, and ``<stage>/cache`` where what frozen layers make of all images is
 computed and kept; evaluations and copies of weights, in memory and on disk, are the phases ``evaluate`` and
-``checkpoint``, outside of every stage. Inside a step nothing waits for the device.
+``checkpoint``, outside of every stage. Compiling is the phase ``compile``, and compiled steps have no phases
+inside. Inside a step nothing waits for the device.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +21,7 @@ from torch import Tensor
 from energyprof.errors import TrainingFailed
 from learners.base import Batch, Learner, PhaseMarker, Stage, silent_phase
 from learners.training.checkpoint_writer import CheckpointWriter
+from learners.training.compilation import compile_stage
 from learners.training.execution import Execution
 from learners.training.finiteness import CHECK_EVERY, FiniteWatch
 from learners.training.frozen_outputs import seen_by
@@ -58,7 +61,8 @@ def train(
         listener: told how it goes on.
         plan: what :func:`learners.training.stage_plan.plan_stages` said of this learner before the window
             opened; None: it is asked here, in the phase ``plan``.
-        execution: in which precision all of it is computed, closing acts and evaluations too; None: fp32.
+        execution: in which precision all of it is computed, closing acts and evaluations too, and whether
+            steps are compiled; None: fp32, not compiled.
         writer: writes checkpoints as epochs end, and a last one if training is interrupted.
         resumed: a checkpoint's content: training goes on where it was written, in the phase ``resume``.
 
@@ -69,7 +73,16 @@ def train(
         OutputError: a checkpoint cannot be written.
     """
     with (execution or Execution()).computing():
-        training = _Training(learner, task, protocol, meter, listener or SilentListener(), writer, resumed)
+        training = _Training(
+            learner,
+            task,
+            protocol,
+            meter,
+            listener or SilentListener(),
+            execution or Execution(),
+            writer,
+            resumed,
+        )
         return training.run(plan)
 
 
@@ -83,11 +96,13 @@ class _Training:
         protocol: Protocol,
         meter: Meter,
         listener: Listener,
+        execution: Execution,
         writer: CheckpointWriter | None,
         resumed: Mapping[str, Any] | None,
     ) -> None:
         self._learner, self._task, self._protocol = learner, task, protocol
-        self._meter, self._listener, self._writer, self._resumed = meter, listener, writer, resumed
+        self._meter, self._listener, self._execution = meter, listener, execution
+        self._writer, self._resumed = writer, resumed
         self._state = TrainingState() if resumed is None else TrainingState.continued(resumed["training"])
 
     def run(self, plan: Sequence[StagePlan] | None) -> Outcome:
@@ -142,7 +157,10 @@ class _Training:
         free, state = stage.epochs is None, self._state
         state.begin(stage.name, Patience(self._protocol.patience if free else None, self._protocol.min_delta))
         restore_best = free and self._protocol.restore_best
-        one_pass = self._passes_of(stage) if state.goes_on(epochs) else self._task.one_pass
+        one_pass: Callable[[int], Iterator[Batch]] = self._task.one_pass
+        if state.goes_on(epochs):
+            one_pass = self._passes_of(stage)
+            stage = self._compiled(stage, epochs)
         while state.goes_on(epochs):
             epoch = state.epochs
             with self._meter.epoch(epoch, stage=stage.name):
@@ -166,6 +184,15 @@ class _Training:
             return self._task.one_pass
         with self._meter.phase(f"{stage.name}/cache"):
             return self._task.keep_outputs(stage.frozen)
+
+    def _compiled(self, stage: Stage, epochs: int) -> Stage:
+        """Return a stage with its step compiled, in the phase ``compile``, if steps are to be."""
+        if not (self._execution.compiled and stage.compiles):
+            return stage
+        with self._meter.phase("compile"):
+            batch = seen_by(stage.frozen, next(self._task.one_pass(0)))
+            begin = partial(self._learner.on_epoch, self._state.epochs, epochs)
+            return compile_stage(self._learner, stage, batch, begin, self._execution.device)
 
     def _epoch(self, stage: Stage, batches: Iterator[Batch], epoch: int, epochs: int) -> EpochOutcome:
         self._listener.epoch_began(stage.name, epoch)
