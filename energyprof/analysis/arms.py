@@ -11,8 +11,8 @@ from energyprof.record.model import Report
 
 __all__ = ["Arm", "arms_of"]
 
-_FIELDS: Final = ("algo", "arch", "schedule", "twin_of", "batch_size", "precision")
-_SPOKEN: Final = {"batch_size": "batch", "twin_of": "twin of"}
+_FIELDS: Final = ("algo", "arch", "schedule", "twin_of", "batch_size", "precision", "compiled")
+_SPOKEN: Final = {"batch_size": "batch", "twin_of": "twin of", "compiled": "compiled by"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

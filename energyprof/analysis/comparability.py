@@ -2,7 +2,8 @@
 
 Two runs are comparable when everything that determines the figure, other than what is under test, is equal.
 Most keys *refuse*: runs that differ in one are not compared. Driver, host, clocks, threads and the learner's
-own settings only *warn*.
+own settings only *warn*. Precision and compilation may differ between runs of one learner that are compared
+as arms: they are then what is under test. Between two learners they refuse.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from energyprof.record.model import Environment, Provenance, Report, RunStatus
 __all__ = [
     "Difference",
     "Strictness",
+    "belongs_to_execution",
     "belongs_to_learner",
     "comparability_key",
     "comparable_groups",
@@ -38,7 +40,8 @@ _WARNING: Final = (
     *("driver", "host", "clock_policy", "threads", "flush_denormal", "keeps_freed_memory"),
     "carbon_intensity",
 )
-_LEARNER: Final = ("algo", "arch", "schedule", "batch_size", "precision")
+_LEARNER: Final = ("algo", "arch", "schedule", "batch_size")
+_EXECUTION: Final = ("precision", "compiled")
 _ADAPTIVE: Final = ("patience", "target", "target_accuracy")
 
 
@@ -68,7 +71,7 @@ def comparability_key(report: Report, *, across_learners: bool = False) -> dict[
     Args:
         report: a run.
         across_learners: leave out what makes the learner (algorithm, architecture, schedule, batch size,
-            precision, its settings), for comparisons of one learner with another on the same task.
+            its settings), for comparisons of one learner with another on the same task.
     """
     key = {**_workload(report), **_device(report.environment), **_energy(report), **_soft(report)}
     if across_learners:
@@ -81,6 +84,11 @@ def belongs_to_learner(key: str) -> bool:
     return key in _LEARNER or key.startswith("config.")
 
 
+def belongs_to_execution(key: str) -> bool:
+    """Tell whether a key says how a learner is executed: its precision, and what compiles it."""
+    return key in _EXECUTION
+
+
 def strictness_of(key: str) -> Strictness:
     """Return what a difference in a key does."""
     soft = key in _WARNING or key.startswith("config.")
@@ -89,7 +97,7 @@ def strictness_of(key: str) -> Strictness:
 
 def differences(reports: Sequence[Report], *, across_learners: bool = False) -> tuple[Difference, ...]:
     """Return the keys in which reports differ, those that refuse first."""
-    return key_differences([comparability_key(r, across_learners=across_learners) for r in reports])
+    return key_differences(_keys(reports, across_learners))
 
 
 def key_differences(keys: Sequence[Mapping[str, Any]]) -> tuple[Difference, ...]:
@@ -104,24 +112,32 @@ def comparable_groups(
 ) -> tuple[tuple[int, ...], ...]:
     """Return the positions of the reports in groups that may be compared, in order of appearance."""
     groups: dict[str, list[int]] = {}
-    for position, report in enumerate(reports):
-        key = comparability_key(report, across_learners=across_learners)
+    for position, key in enumerate(_keys(reports, across_learners)):
         strict = {name: value for name, value in key.items() if strictness_of(name) is Strictness.REFUSE}
         present = {name: value for name, value in strict.items() if value is not None}
         groups.setdefault(_text(present), []).append(position)
     return tuple(map(tuple, groups.values()))
 
 
+def _keys(reports: Sequence[Report], across_learners: bool) -> list[dict[str, Any]]:
+    """Return the keys of runs, without what is under test."""
+    keys = [comparability_key(report, across_learners=across_learners) for report in reports]
+    if not across_learners or len({report.workload.algo for report in reports}) > 1:
+        return keys
+    return [{n: v for n, v in key.items() if not belongs_to_execution(n)} for key in keys]
+
+
 def _workload(report: Report) -> dict[str, Any]:
     workload = report.workload
-    key: dict[str, Any] = {name: getattr(workload, name) for name in _LEARNER}
+    key: dict[str, Any] = {name: getattr(workload, name) for name in (*_LEARNER, *_EXECUTION)}
     key["dataset"] = workload.dataset
     key["dataset_sha256"] = workload.dataset_sha256
     key.update({f"protocol.{name}": _plain(value) for name, value in workload.protocol.items()})
     if not _stops_by_itself(workload.protocol):
         key["samples_seen"] = report.totals.samples
     key["extent"] = _extent(report)
-    key["window"] = sorted(report.window.includes)
+    warm_up = {"warm-up"} if workload.compiled else set()  # compiling has a key of its own
+    key["window"] = sorted({*report.window.includes} - warm_up)
     return key
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from energyprof.analysis.continuation import part_of_run
 from energyprof.analysis.device_flags import foreign_process, input_bound, temperature_drift, throttled
+from energyprof.analysis.execution_flags import compiled_steps
 from energyprof.analysis.findings import Findings, share_of_time
 from energyprof.analysis.missing_values import missing_values
 from energyprof.analysis.resolution_flags import (
@@ -169,6 +170,7 @@ CHECKS: Final[tuple[Callable[[Findings], Iterator[Flag]], ...]] = (
     input_bound,
     evaluation_in_window,
     checkpoint_in_window,
+    compiled_steps,
     estimated_share,
     no_gpu_sensor,
     cpu_missing,

@@ -24,6 +24,7 @@ SELECTABLE: Final = (
     "algo",
     "arch",
     "batch_size",
+    "compiled",
     "dataset",
     "device",
     "name",

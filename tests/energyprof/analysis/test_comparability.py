@@ -81,6 +81,7 @@ REFUSED = {
     "schedule": with_("workload", schedule="sequential"),
     "batch_size": with_("workload", batch_size=64),
     "precision": with_("workload", precision="bf16"),
+    "compiled": with_("workload", compiled="inductor"),
     "protocol.epochs": with_("workload", protocol={"name": "matched", "epochs": 6}),
     "protocol.cadence": with_("workload", protocol={"name": "matched", "epochs": 5, "cadence": 1}),
     "samples_seen": with_("totals", samples=299_000),
@@ -142,6 +143,34 @@ def test_across_learners_the_learner_does_not_count_but_the_task_does() -> None:
     assert differences([report(), other], across_learners=True) == ()
     found = differences([report(), REFUSED["dataset"]], across_learners=True)
     assert [d.key for d in found] == ["dataset"]
+
+
+@pytest.mark.parametrize("change", [{"precision": "bf16"}, {"compiled": "inductor"}], ids=str)
+def test_across_learners_both_must_be_executed_alike(change: dict[str, str]) -> None:
+    (key,) = change
+    other = with_("workload", algo="bp", **change)
+    assert [d.key for d in differences([report(), other], across_learners=True)] == [key]
+    assert comparable_groups([report(), other], across_learners=True) == ((0,), (1,))
+
+
+@pytest.mark.parametrize("change", [{"precision": "bf16"}, {"compiled": "inductor"}], ids=str)
+def test_one_learner_may_be_compared_with_itself_executed_otherwise(change: dict[str, str]) -> None:
+    other = with_("workload", **change)
+    assert differences([report(), other], across_learners=True) == ()
+    assert comparable_groups([report(), other], across_learners=True) == ((0, 1),)
+
+
+def test_warming_up_to_compile_is_told_by_what_compiled() -> None:
+    warm = replace(report(), window=WindowInfo(includes=("training", "evaluation", "warm-up")))
+    assert [d.key for d in differences([report(), warm])] == ["window"]
+    compiled = replace(warm, workload=replace(warm.workload, compiled="inductor"))
+    assert [d.key for d in differences([report(), compiled])] == ["compiled"]
+
+
+def test_a_baseline_that_knows_nothing_of_compiling_equals_a_run_that_was_not() -> None:
+    key = comparability_key(report())
+    older = {name: value for name, value in key.items() if name != "compiled"}
+    assert key_differences([older, key]) == ()
 
 
 def test_a_cpu_run_is_known_by_its_processor_even_beside_a_gpu() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,18 +67,22 @@ def test_a_sitting_with_one_look_uses_the_whole_level(make: RunMaker) -> None:
     assert sitting(make, 1.0, 0.001, looks=(4,)).verdict.rules[0].alpha == 0.05
 
 
-def two_learners(make: RunMaker, book: BudgetBook) -> Sitting:
+def two_learners(
+    make: RunMaker, book: BudgetBook, algos: tuple[str, str] = ("bp", "mf"), **head: str
+) -> Sitting:
     minute = iter(range(100))
 
     def perform(turn: Turn) -> GateRun:
-        algo = "bp" if turn.side == "base" else "mf"
-        return make.run(
+        run = make.run(
             1000.0 + turn.pair,
             name=f"{turn.side}-{turn.pair}",
             seed=turn.pair,
-            algo=algo,
+            algo=algos[turn.side == "head"],
             minute=2.0 * next(minute),
         )
+        told = head if turn.side == "head" else {}
+        report = replace(run.report, workload=replace(run.report.workload, **told))
+        return replace(run, report=report)
 
     return run_sitting(book, (3, 5, 8), perform, lambda: None)
 
@@ -92,6 +97,16 @@ def test_one_learner_is_compared_with_another_where_that_is_meant(make: RunMaker
     found = two_learners(make, ad_hoc_book(0.05, "5%", across_learners=True))
     assert (len(found.head), found.verdict.outcome) == (3, "pass")
     assert not any("algo" in warning for warning in found.verdict.budgets[0].warnings)
+
+
+@pytest.mark.parametrize("head", [{"precision": "bf16"}, {"compiled": "inductor"}], ids=str)
+def test_two_learners_must_be_executed_alike_and_one_need_not(make: RunMaker, head: dict[str, str]) -> None:
+    book, (key,) = ad_hoc_book(0.05, "5%", across_learners=True), head
+    refused = two_learners(make, book, **head)
+    assert refused.verdict.exit_code == 4
+    assert f"{key}: {head[key]} / " in refused.verdict.rules[0].message
+    assert two_learners(make, book, ("mf", "mf"), **head).verdict.outcome == "pass"
+    assert two_learners(make, BOOK, ("mf", "mf"), **head).verdict.exit_code == 4
 
 
 def test_looks_are_cut_to_the_seeds_that_are_given() -> None:
