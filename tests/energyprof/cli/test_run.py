@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import jsonschema
@@ -193,3 +194,33 @@ def test_a_run_in_bfloat16_says_so_and_the_next_one_is_fp32(
     assert narrow["memory"]["optimizer_state"] == exact["memory"]["optimizer_state"]
     assert narrow["memory"]["activations"] != exact["memory"]["activations"]
     assert narrow["quality"]["validation_loss"] != exact["quality"]["validation_loss"]
+
+
+def test_compiling_without_a_compiler_is_one_line_and_exit_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert run(tmp_path / "runs", "--algo", "mf", "--compile", "--device", "cpu", *QUICK) == 2
+    errors = capsys.readouterr().err
+    assert "--compile needs a C++ compiler, seen no 'no-such-compiler': install one" in errors
+    assert errors.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_compiled_run_has_a_phase_for_it_and_none_inside_its_steps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from learners.training import compilation
+
+    light = partial(compilation._compiled, backend="aot_eager")  # all but the compiler's slow last stage
+    monkeypatch.setattr(compilation, "_compiled", light)
+    assert run(tmp_path, "--algo", "mf", "--compile", "--device", "cpu", "--json", *QUICK) == 0
+    data = json.loads(capsys.readouterr().out)
+    phases = {phase["name"] for phase in data["phases"]}
+    assert {"compile", "train"} <= phases
+    assert not any(name.startswith("train/layer") for name in phases)
+    assert data["workload"]["compiled"] == "inductor"
+    assert "warm-up" in data["window"]["includes"]
+    assert "compiled-steps" in {flag["code"] for flag in data["flags"]}
+    assert data["totals"]["flops"] > 0
+    assert data["totals"]["steps"] == 10
