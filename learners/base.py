@@ -20,7 +20,11 @@ from energyprof.errors import DataError
 __all__ = ["Batch", "DataSpec", "Learner", "Metrics", "PhaseMarker", "Stage", "check_data", "silent_phase"]
 
 Metrics = Mapping[str, Tensor]
-"""Named scalars of one step, still on the device: reading them would be a sync inside what is measured."""
+"""Named figures of one step, still on the device: reading them would be a sync inside what is measured.
+
+A scalar, or one value a layer (L,), the lowest layer first: ``local_loss`` of the second layer is logged as
+``layer2/local_loss``.
+"""
 
 PhaseMarker = Callable[[str], AbstractContextManager[object]]
 """Opens a phase of a step: ``with phase("forward"): ...``."""

@@ -181,7 +181,8 @@ class CascadedForward(Learner):
                 h = widened(x.flatten(1))  # what is solved for stays fp32
                 equations.add(h, batch.y)
                 losses.append(squared_error(product(h, self.predictors[index - 1]), batch.y))
-        return {"loss": torch.stack(losses).mean()}
+        local = torch.stack(losses)
+        return {"loss": local.mean(), "local_loss": local}
 
     @torch.no_grad()
     def _solve(self) -> None:

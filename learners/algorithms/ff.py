@@ -217,11 +217,18 @@ class ForwardForward(Learner):
         with self.phase("labels"):
             wrong = self._wrong_labels(y) if logits is None else self._confused_labels(logits, y)
             h = self._halves(x, y, wrong)
-        losses = []
+        losses, goodness = [], []
         for index, layer in enumerate(self.layers):
-            h, loss = self._learn(index, layer, h)
+            h, loss, found = self._learn(index, layer, h)
             losses.append(loss)
-        return {"loss": torch.stack(losses).mean()}
+            goodness.append(found)
+        local, of_halves = torch.stack(losses), torch.stack(goodness, 1)
+        return {
+            "loss": local.mean(),
+            "local_loss": local,
+            "positive_goodness": of_halves[0],
+            "negative_goodness": of_halves[1],
+        }
 
     @torch.no_grad()
     def scores(self, x: Tensor) -> Tensor:
@@ -244,8 +251,12 @@ class ForwardForward(Learner):
             h = _normalise(a, squares)
         return torch.stack(losses).mean()
 
-    def _learn(self, index: int, layer: ForwardForwardLayer, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Update one layer from its input (2 B, d_{i-1}); return its normalised activation and its loss."""
+    def _learn(self, index: int, layer: ForwardForwardLayer, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Update one layer from its input (2 B, d_{i-1}).
+
+        Returns:
+            Its normalised activation (2 B, d_i), its loss, and the mean goodness of both halves (2,).
+        """
         forward, update = self._names[index]
         with self.phase(forward):
             a, squares = layer(h)
@@ -254,7 +265,7 @@ class ForwardForward(Learner):
         with self.phase("optimizer"):
             self._optimizers[index].step()
             drop_gradients(layer)  # so that one layer's gradient exists at a time
-        return _normalise(a, squares), loss
+        return _normalise(a, squares), loss, squares.view(2, -1).mean(1) * layer.scale
 
     def _learn_head(self, head: Dense, x: Tensor, y: Tensor) -> Tensor:
         """Update the head by CE on a neutral-label pass, where no label can be copied; return its logits."""

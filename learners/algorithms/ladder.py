@@ -77,13 +77,14 @@ class _Supervised(Learner):
             for layer in self.layers:
                 activations.append(layer(activations[-1]).relu_())
         with self.phase("backward"):
-            loss = self._backward(activations, batch.y)
+            loss, local = self._backward(activations, batch.y)
         with self.phase("optimizer"):
             self.optimizer.step()
-        return {"loss": loss}
+        return {"loss": loss, "local_loss": local}
 
-    def _backward(self, activations: list[Tensor], y: Tensor) -> Tensor:
-        """Set all gradients; return L."""
+    def _backward(self, activations: list[Tensor], y: Tensor) -> tuple[Tensor, Tensor]:
+        """Set all gradients; return L and the classifiers' losses (L,), not weighted."""
+        losses: list[Tensor] = []
         loss, delta = y.new_zeros((), dtype=activations[0].dtype), None
         if self.head is not None:
             loss, error = cross_entropy_error(self.head(activations[-1]), y)
@@ -94,12 +95,13 @@ class _Supervised(Learner):
             local_loss, error = cross_entropy_error(product(a, projection), y)
             error.mul_(self.weight)  # e_i (B, C)
             loss = loss + self.weight * local_loss
+            losses.append(local_loss)
             projection.grad = weight_gradient(error, a)
             local = product(error, projection.t())
             delta = relu_backward_(local if delta is None else local.add_(delta), a)
             layer.set_gradient(delta, activations[-1])
             delta = layer.input_gradient(delta) if index else None
-        return loss
+        return loss, torch.stack(losses[::-1])
 
     @torch.no_grad()
     def scores(self, x: Tensor) -> Tensor:

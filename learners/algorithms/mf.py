@@ -202,7 +202,8 @@ class MonoForward(Learner):
         for index in range(len(self.layers)):
             a, loss = self._learn(index, a, batch.y)
             losses.append(loss)
-        return {"loss": torch.stack(losses).mean()}
+        local = torch.stack(losses)
+        return {"loss": local.mean(), "local_loss": local}
 
     @torch.no_grad()
     def scores(self, x: Tensor) -> Tensor:

@@ -229,7 +229,7 @@ class _Training:
                 if watch.broken:
                     raise self._failed(totals, stage, epoch, step)
             note(step)
-        means = {f"train_{name}": float(total) / step for name, total in totals.items()}
+        means = _logged({name: (total / step).tolist() for name, total in totals.items()})
         self._meter.log(**means)
         if not math.isfinite(means["train_loss"]):
             raise _failure("training loss", means["train_loss"], stage.name, epoch, step)
@@ -276,6 +276,17 @@ def _within(stage: str, phase: PhaseMarker) -> PhaseMarker:
         return phase(short)
 
     return mark
+
+
+def _logged(means: Mapping[str, float | list[float]]) -> dict[str, float]:
+    """Return the means of an epoch by the names they are logged under."""
+    logged: dict[str, float] = {}
+    for name, mean in means.items():
+        if isinstance(mean, list):
+            logged |= {f"layer{layer}/{name}": value for layer, value in enumerate(mean, 1)}
+        else:
+            logged[f"train_{name}"] = mean
+    return logged
 
 
 def _failure(what: str, value: float, stage: str, epoch: int, step: int) -> TrainingFailed:

@@ -85,6 +85,19 @@ def test_closed_form_gradients_and_loss_equal_autograd_of_the_bce_form(make_ff, 
     torch.testing.assert_close(layer.dense.bias.grad, bias.grad, rtol=1e-5, atol=1e-5)
 
 
+def test_a_step_tells_the_goodness_of_both_halves_by_layer(make_ff, make_batch):
+    ff, batch = make_ff(lr=0.0), make_batch()
+    halves, told_of = [], ff._halves
+    ff._halves = lambda *given: halves.append(told_of(*given)) or halves[-1]
+    told, h = ff.step(batch), halves[0]
+    for index, layer in enumerate(ff.layers):
+        a = F.relu(F.linear(h, layer.dense.weight, layer.dense.bias)).detach()
+        positive, negative = a.pow(2).sum(1).chunk(2)
+        torch.testing.assert_close(told["positive_goodness"][index], positive.mean())
+        torch.testing.assert_close(told["negative_goodness"][index], negative.mean())
+        h = normalised(a)
+
+
 def test_peer_normalisation_revives_a_dead_unit(make_ff):
     gradients = []
     for peer in (0.0, 0.03):

@@ -30,16 +30,19 @@ def test_gradients_equal_autograd_of_the_summed_loss(make_blueprint, make_batch,
     learner, batch = make(make_blueprint, lr=0.0, auxiliary=weight), make_batch()
     names = [name for name, _ in learner.named_parameters()]
     leaves = {name: p.detach().clone().requires_grad_() for name, p in learner.named_parameters()}
-    a, expected = batch.x.flatten(1), torch.zeros(())
+    a, expected, local = batch.x.flatten(1), torch.zeros(()), []
     for number in (1, 2, 3):
         a = F.relu(F.linear(a, leaves[f"layer{number}.weight"], leaves[f"layer{number}.bias"]))
-        expected = expected + weight * F.cross_entropy(a @ leaves[f"projections.{number - 1}"].t(), batch.y)
+        local.append(F.cross_entropy(a @ leaves[f"projections.{number - 1}"].t(), batch.y))
+        expected = expected + weight * local[-1]
     if learner.head is not None:
         expected = expected + F.cross_entropy(
             F.linear(a, leaves["head.weight"], leaves["head.bias"]), batch.y
         )
     expected.backward()
-    torch.testing.assert_close(learner.step(batch)["loss"], expected.detach())
+    told = learner.step(batch)
+    torch.testing.assert_close(told["loss"], expected.detach())
+    torch.testing.assert_close(told["local_loss"], torch.stack(local).detach())
     for name, parameter in learner.named_parameters():
         torch.testing.assert_close(parameter.grad, leaves[name].grad, rtol=1e-5, atol=1e-5)
     assert len(names) == len(leaves)

@@ -89,7 +89,9 @@ def test_the_loss_of_a_step_is_the_mean_of_the_local_cross_entropies(make_mf, ma
     for layer in mf.layers:
         a = layer(a)
         losses.append(F.cross_entropy(layer.goodness(a), batch.y))
-    torch.testing.assert_close(mf.step(batch)["loss"], torch.stack(losses).mean())
+    told = mf.step(batch)
+    torch.testing.assert_close(told["loss"], torch.stack(losses).mean())
+    torch.testing.assert_close(told["local_loss"], torch.stack(losses))
 
 
 @pytest.mark.parametrize("arch", ["mlp:20,16,12", "conv:4,6,8"])

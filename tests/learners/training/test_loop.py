@@ -62,6 +62,22 @@ def test_a_learner_names_its_phases_alike_in_one_stage_and_in_several(
     assert not [name for name in meter.phases() if "layer1/layer1" in name or "layer2/layer2" in name]
 
 
+def test_a_figure_with_a_value_a_layer_is_logged_by_layer_as_the_mean_of_the_epoch(
+    tiny_task: ImageTask, linear_softmax: Fixture, meter: Fixture
+) -> None:
+    class TwoLayers(linear_softmax):  # type: ignore[misc]
+        steps = 0
+
+        def step(self, batch: Batch) -> Metrics:
+            self.steps += 1
+            return {"loss": torch.ones(()), "local_loss": torch.tensor([float(self.steps), 2.0])}
+
+    train(TwoLayers(16, 3), tiny_task, Protocol.fixed(1), meter)
+    assert meter.logged("layer1/local_loss") == [(tiny_task.steps_per_pass + 1) / 2]
+    assert meter.logged("layer2/local_loss") == [2.0]
+    assert not meter.logged("train_local_loss")
+
+
 def test_a_plan_made_before_is_used_and_not_made_again(
     counter: Fixture, scripted_task: Fixture, meter: Fixture
 ) -> None:
