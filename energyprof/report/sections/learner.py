@@ -69,7 +69,9 @@ def _stage_losses(report: Report) -> Curves:
 
 def _chart(figure: str, curves: Curves) -> Markup:
     every = [p for points in curves.values() for p in points]
-    x, y = axis([p[0] for p in every], "epoch", count=6), axis([p[1] for p in every], _spoken(figure))
+    epochs = len({p[0] for p in every})
+    x = axis([p[0] for p in every], "epoch", count=max(1, min(6, epochs - 1)))  # whole epochs, not halves
+    y = axis([p[1] for p in every], _spoken(figure))
     marks = [_line(x, y, points, index) for index, points in enumerate(curves.values())]
     said = f"{_spoken(figure)} by epoch of {', '.join(map(_spoken, curves))}."
     return plot(x, y, marks, label=said, height="small")
