@@ -29,6 +29,7 @@ __all__ = [
     "rule",
     "rule_across",
     "series_class",
+    "shade",
     "x_tick",
 ]
 
@@ -177,10 +178,27 @@ def line(
 def band(
     x: Axis, y: Axis, xs: Sequence[float], lows: Sequence[float], highs: Sequence[float], css: str
 ) -> Markup:
-    """Fill between two lines."""
-    there = [_tenths(x, y, a, b) for a, b in zip(xs, highs, strict=True)]
-    back = [_tenths(x, y, a, b) for a, b in zip(xs, lows, strict=True)][::-1]
-    return Markup('<path class="band {}" d="{}Z"/>').format(css, _trail(there + back))
+    """Fill between two lines; breaks where a value is not finite."""
+    stretches: list[list[tuple[float, float, float]]] = [[]]
+    for point in zip(xs, lows, highs, strict=True):
+        if all(math.isfinite(value) for value in point):
+            stretches[-1].append(point)
+        elif stretches[-1]:
+            stretches.append([])
+    data = ""
+    for stretch in filter(None, stretches):
+        there = [_tenths(x, y, a, high) for a, _, high in stretch]
+        back = [_tenths(x, y, a, low) for a, low, _ in reversed(stretch)]
+        data += _trail(there + back) + "Z"
+    return Markup('<path class="band {}" d="{}"/>').format(css, data)
+
+
+def shade(x: Axis, start: float, end: float, title: str = "") -> Markup:
+    """Shade a stretch of the horizontal axis, with a tooltip."""
+    tip = Markup("<title>{}</title>").format(printable(title)) if title else ""
+    return Markup('<path class="silent" d="M{} 0H{}V1000H{}Z">{}</path>').format(
+        _x(x, start), _x(x, end), _x(x, start), tip
+    )
 
 
 def dot(x: Axis, y: Axis, a: float, b: float, css: str, title: str = "") -> Markup:

@@ -121,17 +121,20 @@ class Buckets:
 def bucket(position: NDArray[np.float64], value: NDArray[np.float64], limit: int) -> Buckets:
     """Reduce a series to at most ``limit`` buckets that keep the extremes.
 
+    No bucket reaches over a break: each stretch between breaks has buckets of its own, at most one of them
+    above the limit, and a bucket of NaN stands where the break was.
+
     Args:
         position: (n,) times or step numbers.
-        value: (n,) finite values.
+        value: (n,) values; NaN breaks the series.
         limit: the greatest number of buckets.
     """
-    size = max(1, math.ceil(len(value) / limit))
-    starts = np.arange(0, len(value), size)
-    counts = np.diff(np.append(starts, len(value)))
     if not len(value):
         empty = np.empty(0)
         return Buckets(size=1, position=empty, mean=empty, low=empty, high=empty)
+    size = max(1, math.ceil(len(value) / limit))
+    starts = _bucket_starts(np.isnan(value), size)
+    counts = np.diff(np.append(starts, len(value)))
     return Buckets(
         size=size,
         position=np.add.reduceat(position, starts) / counts,
@@ -146,6 +149,13 @@ def thin(count: int, limit: int) -> NDArray[np.int64]:
     if count <= limit:
         return np.arange(count)
     return np.unique(np.linspace(0, count - 1, limit).round().astype(np.int64))
+
+
+def _bucket_starts(broken: NDArray[np.bool_], size: int) -> NDArray[np.int64]:
+    """Return where buckets of ``size`` begin, counted anew at each break and after it."""
+    edge = np.flatnonzero(np.diff(broken, prepend=not broken[0]))
+    order = np.arange(len(broken)) - np.repeat(edge, np.diff(np.append(edge, len(broken))))
+    return np.flatnonzero(order % size == 0)
 
 
 def _hold(array: NDArray[np.float64], missing: NDArray[np.int64]) -> NDArray[np.float64]:

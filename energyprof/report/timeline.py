@@ -17,6 +17,7 @@ from energyprof.analysis.epochs import is_reserved
 from energyprof.record.model import Report
 from energyprof.record.trace import Channel, ChannelKind, Trace
 from energyprof.report.encode import bucket, pack
+from energyprof.report.silence import broken, silences
 from energyprof.report.steps import StepView
 from energyprof.report.words import domain_word, printable
 
@@ -35,7 +36,10 @@ _STATE_KINDS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One line of a panel; ``low`` and ``high`` are there where buckets of ``size`` points were taken."""
+    """One line of a panel; ``low`` and ``high`` are there where buckets of ``size`` points were taken.
+
+    A value is NaN in a silence of the sensor: the line breaks there.
+    """
 
     label: str
     t: Floats  # (n,) seconds since the window opened
@@ -117,21 +121,38 @@ def _counter_power(trace: Trace, channel: Channel) -> Series:
     keep = span > 0
     power = np.diff(energy)[keep] / span[keep]
     held = np.append(power, power[-1:])
-    times = np.append(t[:-1][keep], t[-1:]) if len(power) else np.empty(0)
+    edges = moved[np.append(keep, True)] if len(power) else moved[:0]
+    times, held = _stairs(trace, channel, edges, held)
     return Series(label=f"{domain_word(channel.domain)}", t=times, value=held, resolution=0.05, stairs=True)
 
 
+def _stairs(trace: Trace, channel: Channel, edges: NDArray[np.intp], power: Floats) -> tuple[Floats, Floats]:
+    """Break stairs in silences: what a counter gained over one tells no power in it."""
+    t = seconds(trace, channel.t_ns[edges])
+    if not len(t):
+        return t, power
+    silent = silences(channel, edges)
+    for last in silent.after:
+        power[last] = power[last - 1] if last > 0 else np.nan
+    return broken(t, power, silent, trace.window_ns[0])
+
+
 def _reading_series(trace: Trace, channel: Channel, label: str, resolution: float) -> Series:
-    t, value = _changes(seconds(trace, channel.t_ns), channel.value)
+    t, value = _readings(trace, channel)
     return Series(label=label, t=t, value=value, resolution=resolution)
 
 
 def _state_series(trace: Trace, channel: Channel, among: list[Channel], resolution: float) -> Series:
-    t, value = _changes(seconds(trace, channel.t_ns), channel.value)
+    t, value = _readings(trace, channel)
     tail = channel.name.rpartition("/")[2]
     alone = sum(c.domain == channel.domain for c in among) == 1
     label = domain_word(channel.domain) if alone else f"{domain_word(channel.domain)} {_spoken(tail)}"
     return Series(label=label, t=t, value=value, resolution=resolution)
+
+
+def _readings(trace: Trace, channel: Channel) -> tuple[Floats, Floats]:
+    t, silent = seconds(trace, channel.t_ns), silences(channel)
+    return _changes(*broken(t, channel.value, silent, trace.window_ns[0]))
 
 
 def _changes(t: Floats, value: Floats) -> tuple[Floats, Floats]:

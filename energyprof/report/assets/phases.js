@@ -35,16 +35,15 @@ page.phases = ({knots, source, view, place, colours, strokeOf, soft, strip, marg
   }
   function drawEpochs(u) {
     const {ctx, bbox} = u;
+    // More epochs than can be told apart are none: some of them would look like all.
+    const ticks = (source.epochs || []).filter(([t]) => t >= view.from && t <= view.to);
+    if (ticks.length * 8 * (devicePixelRatio || 1) > bbox.width) return;
     ctx.save();
     ctx.strokeStyle = colours["--mark"];
     ctx.lineWidth = 1;
     ctx.setLineDash([2, 4]);
-    let before = -Infinity;
-    for (const [t] of source.epochs || []) {
-      if (t < view.from || t > view.to) continue;
+    for (const [t] of ticks) {
       const x = Math.round(u.valToPos(place(view.axis, t), "x", true)) + 0.5;
-      if (x - before < 8) continue;
-      before = x;
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);

@@ -54,9 +54,28 @@ page.timeline = (async () => {
       tables.push([t, ...columns]);
       lines.push({...series, index, ranged: columns.length > 1, own: [t, ...columns]});
     }
+    for (const line of lines) line.gaps = gapsOf(line.own);
+    if (lines.some(line => line.gaps.length)) {
+      for (const table of tables) for (let k = 1; k < table.length; k++) table[k] = Array.from(table[k], v => v === v ? v : null);
+    }
     const same = tables.every(table => table[0].length === tables[0][0].length && table[0].every((v, k) => v === tables[0][0][k]));
     const joined = same ? [tables[0][0], ...tables.flatMap(table => table.slice(1))] : uPlot.join(tables);
+    for (const [k, line] of lines.entries()) { // times of other series too, or uPlot draws through
+      const column = joined[1 + lines.slice(0, k).reduce((n, l) => n + (l.ranged ? 3 : 1), 0)];
+      for (const [from, to] of line.gaps) {
+        for (let j = page.progress.after(joined[0], from); joined[0][j] < to; j++) column[j] = null;
+      }
+    }
     return {...panel, lines, t: joined[0], columns: joined.slice(1)};
+  }
+  // Where the sensor was not read: a value is missing there, and the line breaks.
+  function gapsOf([t, values]) {
+    const gaps = [];
+    for (let k = 0, first = 0; k < t.length; k++) {
+      if (!Number.isNaN(values[k])) first = k;
+      else if (!Number.isNaN(values[k + 1])) gaps.push([t[first], t[Math.min(k + 1, t.length - 1)]]);
+    }
+    return gaps;
   }
   const ends = panels.flatMap(p => [p.t[0], p.t[p.t.length - 1]]).filter(Number.isFinite);
   const whole = {from: 0, to: source.duration || Math.max(1e-3, ...ends)}; // the measured window
@@ -164,10 +183,33 @@ page.timeline = (async () => {
         {...axisStyle, size: AXIS_WIDTH, gap: 3, space: 28, values: (u, ticks) => ticks.map(v => onAxis(v, panel.unit, ticks)), ...(panel.unit === "B" ? {incrs: BINARY} : {})},
       ],
       cursor: {y: false, drag: {x: true, y: false, setScale: false, dist: 4}, sync: {key: "energyprof-timeline", setSeries: false}, focus: {prox: -1}, points: {size: 6}},
-      hooks: {drawClear: [drawBands], drawAxes: [drawEpochs], setSelect: [selected], setCursor: [moved]},
+      hooks: {drawClear: [drawBands, drawGaps], drawAxes: [drawEpochs], setSelect: [selected], setCursor: [moved]},
     }, [panel.t, ...panel.columns], box);
     Object.assign(chart, {panel, values, box, isLast, drawnAxis: "time"});
     return chart;
+  }
+  function drawGaps(u) {
+    const {ctx, bbox} = u, ratio = devicePixelRatio || 1;
+    ctx.save();
+    ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+    ctx.textBaseline = "top";
+    ctx.textAlign = "left";
+    for (const [k, line] of u.panel.lines.entries()) {
+      if (!u.series[seriesAt(u.panel, k)].show) continue;
+      const text = u.panel.lines.length > 1 ? `${line.label.replace(/ \(.*/, "")} not read` : "not read";
+      const wide = line.gaps.length ? ctx.measureText(text).width : 0;
+      for (const [from, to] of line.gaps) {
+        if (to < view.from || from > view.to) continue;
+        const left = Math.max(u.valToPos(place(view.axis, from), "x", true), bbox.left);
+        const right = Math.min(Math.max(u.valToPos(place(view.axis, to), "x", true), left + ratio), bbox.left + bbox.width);
+        ctx.fillStyle = soft(colours["--mark"], 0.18);
+        ctx.fillRect(left, bbox.top, right - left, bbox.height);
+        if (right - left < wide + 8 * ratio) continue;
+        ctx.fillStyle = colours["--muted"];
+        ctx.fillText(text, left + 4 * ratio, bbox.top + 0.3 * bbox.height + 14 * k * ratio);
+      }
+    }
+    ctx.restore();
   }
   function seriesAt(panel, k) {
     let at = 1;
@@ -270,8 +312,12 @@ page.timeline = (async () => {
   }
 
   function moved(u) {
-    const at = u.cursor.idx;
+    const at = u.cursor.idx, here = u.cursor.left < 0 ? NaN : axes[view.axis].back(u.posToVal(u.cursor.left, "x"));
     for (const [k, output] of u.values.entries()) {
+      if (u.panel.lines[k].gaps.some(([from, to]) => here > from && here < to)) {
+        output.textContent = "not read";
+        continue;
+      }
       const column = u.data[seriesAt(u.panel, k)];
       let j = at;
       while (j !== null && j > 0 && (column[j] === undefined || column[j] === null)) j--;

@@ -8,15 +8,16 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from energyprof.report.chart import axis, band, dot, line, plot, series_class
+from energyprof.report.chart import axis, band, dot, line, plot, series_class, shade
 from energyprof.report.encode import bucket
 from energyprof.report.page import fragment
 from energyprof.report.progress import energy_payload, progress_payload
 from energyprof.report.section import Section
+from energyprof.report.silence import breaks
 from energyprof.report.timeline import Panel, Series, payload
 from energyprof.report.view import RunView
 from energyprof.report.words import percent
-from energyprof.units import format_count
+from energyprof.units import format_count, format_duration
 
 __all__ = ["data", "section"]
 
@@ -31,6 +32,7 @@ def section(view: RunView) -> Section:
         "run_timeline.html",
         drawings=[(panel, drawing(panel, view.report.totals.duration_s)) for panel in view.panels],
         has_trace=view.trace is not None,
+        silent=any(np.isnan(s.value).any() for panel in view.panels for s in panel.series),
         reduced=format_count(reduced) if reduced > 1 else None,
     )
     return Section(
@@ -56,11 +58,16 @@ def data(view: RunView) -> dict[str, Any] | None:
 
 def drawing(panel: Panel, duration_s: float) -> Markup:
     """Draw a panel without scripts: at most 300 points a series, with their least and greatest."""
-    held = [bucket(*_within(series, duration_s), _DRAWN) for series in panel.series]
+    inside = [_within(series, duration_s) for series in panel.series]
+    held = [bucket(t, value, _DRAWN) for t, value in inside]
     x = axis([0.0, duration_s], "time", "s", zero=True)
-    values = [float(v) for b in held for v in (*b.low, *b.high)]
+    values = [float(v) for b in held for v in (*b.low, *b.high) if np.isfinite(v)]
     y = axis(values, panel.title, panel.unit, zero=panel.key in _FROM_ZERO, count=4)
-    marks: list[Markup] = []
+    marks = [
+        shade(x, start, end, _unread(panel, series, start, end))
+        for series, points in zip(panel.series, inside, strict=True)
+        for start, end in breaks(*points)
+    ]
     for index, b in enumerate(held):
         if b.size > 1:
             marks.append(
@@ -87,10 +94,15 @@ def _within(series: Series, duration_s: float) -> tuple[NDArray[np.float64], NDA
     return times, np.concatenate([at_ends[:1], value[inside], at_ends[1:]])
 
 
+def _unread(panel: Panel, series: Series, start_s: float, end_s: float) -> str:
+    who = f"{series.label.partition(' (')[0]} " if len(panel.series) > 1 else ""
+    return f"{who}not read for {format_duration(end_s - start_s)}"
+
+
 def _said(panel: Panel) -> str:
     parts = []
     for series in panel.series:
-        low, high = float(np.min(series.value)), float(np.max(series.value))
+        low, high = float(np.nanmin(series.value)), float(np.nanmax(series.value))
         span = (
             f"{percent(low)} to {percent(high)}"
             if panel.unit == "%"
