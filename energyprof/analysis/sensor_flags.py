@@ -80,10 +80,11 @@ def counter_troubles(findings: Findings) -> Iterator[Flag]:
                 value=frozen,
             )
         if resets:
+            often = "once" if resets == 1 else f"{resets} times"
             yield Flag(
                 code="counter-reset",
                 severity=Severity.WARNING,
-                message=f"The energy counter of {channel.domain} was reset {resets} time(s): what it had "
+                message=f"The energy counter of {channel.domain} was reset {often}: what it had "
                 "counted since its last refresh is filled in from the power around it.",
                 advice="See whether the driver was reloaded during the run.",
                 value=float(resets),

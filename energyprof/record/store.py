@@ -168,6 +168,9 @@ def _read(
     import pyarrow as pa
 
     try:
+        if not path.stat().st_size:  # killed before the first second was written
+            problems.append(f"{path.name} is empty")
+            return None, {}
         with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
             schema, batches = reader.schema, []
             if not set(columns) <= set(schema.names):

@@ -6,6 +6,7 @@ A page is one file that asks for nothing: styles, scripts and data stand in it, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -23,6 +24,7 @@ __all__ = ["CONTENT_POLICY", "GENERATOR", "asset", "fragment", "render_page"]
 
 GENERATOR: Final = '<meta name="generator" content="energyprof">'  # by which our pages are known
 LONGEST_TEXT: Final = 400  # characters of one text in a page; the JSON holds them all
+_UNIT: Final = re.compile(r"(\d) (?=[^\W\d]{1,3}\b|[%±])")  # a space between a number and its unit
 CONTENT_POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -87,6 +89,12 @@ def _shown(value: Any) -> Any:
     return words.printable(value, LONGEST_TEXT) if type(value) is str else value
 
 
+def _bound(text: str) -> Markup:
+    """Hold numbers and their units together, so that no line begins with ``%`` or ``s``."""
+    held = _UNIT.sub("\\1&nbsp;", str(escape(words.printable(text, LONGEST_TEXT))))
+    return Markup(held)
+
+
 def _filters() -> dict[str, Any]:
     def optional(render: Any) -> Any:
         return lambda value: words.DASH if value is None else render(value).replace("-", "−")
@@ -101,6 +109,7 @@ def _filters() -> dict[str, Any]:
         "percent": words.percent,
         "plain": words.plain,
         "setting": words.setting_text,
+        "bound": _bound,
         "long": lambda text: escape(words.printable(text, 8000)),
         "name": lambda text: words.printable(text, 120),
         "settings": lambda mapping: [(key, words.setting_text(value)) for key, value in mapping.items()],

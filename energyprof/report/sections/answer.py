@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from energyprof.record.model import Provenance, Quantity, Report
+from energyprof.record.model import Provenance, Quantity, Report, Severity
 from energyprof.report.words import (
     counted,
     estimated_text,
@@ -68,6 +68,8 @@ def lead_of(report: Report) -> str:
     """Say in one or two plain sentences what ran and what it took."""
     work = report.workload
     what = f"{work.algo or 'A loop'} on {work.dataset}" if work.dataset else (work.algo or "This run")
+    if _is_part(report):
+        what = f"This part of a resumed run, {what},"
     totals, lasted = report.totals, format_duration(report.totals.duration_s)
     text = (
         f"{what} ran {counted(totals.steps, 'step')} in {lasted}"
@@ -79,7 +81,23 @@ def lead_of(report: Report) -> str:
         why = reason_for(report, "totals.energy_j", "no sensor gave joules")
         return f"{text}{_reached(report)}. Its energy is not known: {why}."
     text += f" and took {format_energy(energy.value)}{_reached(report)}."
-    return f"{text} {estimated_text([report])}".rstrip()
+    return " ".join(filter(None, (text, _unread(report), estimated_text([report]))))
+
+
+def _is_part(report: Report) -> bool:
+    return any(flag.code == "part-of-run" for flag in report.flags)
+
+
+def _unread(report: Report) -> str:
+    """Say for how much of the time an energy sensor was silent, where a check warns of it."""
+    shares = [
+        flag.value or 0.0
+        for flag in report.flags
+        if flag.code == "sampling-gap" and flag.severity is not Severity.INFO
+    ]
+    if not shares:
+        return ""
+    return f"For {percent(max(shares))} of the time an energy sensor could not be read."
 
 
 def _reached(report: Report) -> str:
@@ -139,7 +157,7 @@ def _to_target(report: Report) -> Answer:
         return Answer(
             title=title,
             figure=_split(format_energy(hit.cumulative_energy_j)),
-            notes=(_at(hit.index, hit.end_s),),
+            notes=(_at(hit.index, hit.end_s), *_of_part(report)),
         )
     title = "Energy to best accuracy"
     if not scored:
@@ -154,8 +172,14 @@ def _to_target(report: Report) -> Answer:
         )
     note = f"{percent(top.validation_accuracy)} validation, {_at(top.index, top.end_s)}"
     return Answer(
-        title=title, figure=_split(format_energy(top.cumulative_energy_j)), notes=(note, "no target was set")
+        title=title,
+        figure=_split(format_energy(top.cumulative_energy_j)),
+        notes=(note, *_of_part(report), "no target was set"),
     )
+
+
+def _of_part(report: Report) -> tuple[str, ...]:
+    return ("without what came before this part",) if _is_part(report) else ()
 
 
 def _at(index: int, end_s: float) -> str:

@@ -77,6 +77,15 @@ def test_a_folder_without_any_trace_is_an_error(tmp_path: Path) -> None:
         read_trace(tmp_path)
 
 
+def test_a_run_killed_before_its_first_second_was_written_is_told_in_plain_words(tmp_path: Path) -> None:
+    for name in ("steps", "samples", "metrics"):
+        (tmp_path / f"{name}.arrow").touch()
+    with pytest.raises(
+        RecordError, match=r"steps\.arrow is empty; samples\.arrow is empty; metrics\.arrow is empty"
+    ):
+        read_trace(tmp_path)
+
+
 def test_a_foreign_file_is_one_problem_and_no_traceback(tmp_path: Path) -> None:
     folder = filled(tmp_path)
     folder.close()

@@ -181,3 +181,8 @@ def test_a_run_that_did_not_end_well_says_so_at_the_top(bare: Report, status: Ru
     info = dataclasses.replace(bare.run, status=status, error="the loss became NaN at step 12")
     html = render_run(dataclasses.replace(bare, run=info), None)
     assert ("this run" in html.split("</header>")[0]) == (status is not RunStatus.COMPLETED)
+
+
+def test_the_answer_keeps_a_number_and_its_unit_on_one_line(runs: Runs) -> None:
+    page = render_run(*runs["gpu"])
+    assert "<p>1.86 to 1.87&nbsp;kJ (−0.8&nbsp;%, +0.1&nbsp;%)</p>" in page.replace("1.86&nbsp;to", "1.86 to")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from energyprof.record.model import Epoch, Provenance, Quality, Quantity, Report, Totals
+from energyprof.record.model import Epoch, Flag, Provenance, Quality, Quantity, Report, Severity, Totals
 from energyprof.record.trace import Trace
 from energyprof.report.sections.answer import Answer, answers_of, lead_of
 
@@ -98,3 +98,24 @@ def test_the_lead_says_that_an_estimate_is_one(bare: Report) -> None:
     report = with_(bare, totals=Totals(energy_j=joules), quality=Quality(validation_accuracy=0.5))
     assert lead_of(report).endswith("reaching 50.0 % validation accuracy. The joules are a model's estimate, "
                                     "not a measurement.")  # fmt: skip
+
+
+def flagged(report: Report, code: str, severity: Severity, value: float | None = None) -> Report:
+    flag = Flag(code=code, severity=severity, message="told elsewhere", value=value)
+    return with_(report, flags=(*report.flags, flag))
+
+
+def test_a_part_of_a_resumed_run_is_never_told_as_the_whole(runs: Runs) -> None:
+    whole = runs["gpu"][0]
+    part = flagged(whole, "part-of-run", Severity.WARNING)
+    assert lead_of(part).startswith("This part of a resumed run, mf on mnist, ran 500 steps")
+    assert "without what came before this part" in titled(part, "Energy to").notes
+    assert "resumed" not in lead_of(whole)
+    assert "without what came before this part" not in titled(whole, "Energy to").notes
+
+
+def test_the_first_sentence_says_for_how_long_a_sensor_was_silent(runs: Runs) -> None:
+    gone = flagged(runs["gpu"][0], "sampling-gap", Severity.WARNING, 0.925)
+    assert "For 92.5 % of the time an energy sensor could not be read." in lead_of(gone)
+    brief = flagged(runs["gpu"][0], "sampling-gap", Severity.INFO, 0.004)
+    assert "could not be read" not in lead_of(brief)
