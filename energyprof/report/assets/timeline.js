@@ -183,33 +183,44 @@ page.timeline = (async () => {
         {...axisStyle, size: AXIS_WIDTH, gap: 3, space: 28, values: (u, ticks) => ticks.map(v => onAxis(v, panel.unit, ticks)), ...(panel.unit === "B" ? {incrs: BINARY} : {})},
       ],
       cursor: {y: false, drag: {x: true, y: false, setScale: false, dist: 4}, sync: {key: "energyprof-timeline", setSeries: false}, focus: {prox: -1}, points: {size: 6}},
-      hooks: {drawClear: [drawBands, drawGaps], drawAxes: [drawEpochs], setSelect: [selected], setCursor: [moved]},
+      hooks: {drawClear: [drawBands, drawGaps], draw: [drawGapNames], drawAxes: [drawEpochs], setSelect: [selected], setCursor: [moved]},
     }, [panel.t, ...panel.columns], box);
     Object.assign(chart, {panel, values, box, isLast, drawnAxis: "time"});
     return chart;
   }
-  function drawGaps(u) {
+  function eachGap(u, draw) {
     const {ctx, bbox} = u, ratio = devicePixelRatio || 1;
     ctx.save();
-    ctx.font = `${11 * ratio}px system-ui, sans-serif`;
-    ctx.textBaseline = "top";
-    ctx.textAlign = "left";
     for (const [k, line] of u.panel.lines.entries()) {
       if (!u.series[seriesAt(u.panel, k)].show) continue;
       const text = u.panel.lines.length > 1 ? `${line.label.replace(/ \(.*/, "")} not read` : "not read";
-      const wide = line.gaps.length ? ctx.measureText(text).width : 0;
       for (const [from, to] of line.gaps) {
         if (to < view.from || from > view.to) continue;
         const left = Math.max(u.valToPos(place(view.axis, from), "x", true), bbox.left);
         const right = Math.min(Math.max(u.valToPos(place(view.axis, to), "x", true), left + ratio), bbox.left + bbox.width);
-        ctx.fillStyle = soft(colours["--mark"], 0.18);
-        ctx.fillRect(left, bbox.top, right - left, bbox.height);
-        if (right - left < wide + 8 * ratio) continue;
-        ctx.fillStyle = colours["--muted"];
-        ctx.fillText(text, left + 4 * ratio, bbox.top + 0.3 * bbox.height + 14 * k * ratio);
+        draw(left, right, text, k);
       }
     }
     ctx.restore();
+  }
+  function drawGaps(u) {
+    eachGap(u, (left, right) => {
+      u.ctx.fillStyle = soft(colours["--mark"], 0.18);
+      u.ctx.fillRect(left, u.bbox.top, right - left, u.bbox.height);
+    });
+  }
+  function drawGapNames(u) { // over the lines of other series, on a ground of their own
+    const {ctx, bbox} = u, ratio = devicePixelRatio || 1;
+    eachGap(u, (left, right, text, k) => {
+      Object.assign(ctx, {font: `${11 * ratio}px system-ui, sans-serif`, textBaseline: "middle", textAlign: "left"});
+      const wide = ctx.measureText(text).width + 8 * ratio;
+      if (right - left < wide + 8 * ratio) return;
+      const middle = bbox.top + 0.3 * bbox.height + 18 * k * ratio;
+      ctx.fillStyle = colours["--surface"];
+      ctx.fillRect(left + 4 * ratio, middle - 8 * ratio, wide, 16 * ratio);
+      ctx.fillStyle = colours["--muted"];
+      ctx.fillText(text, left + 8 * ratio, middle);
+    });
   }
   function seriesAt(panel, k) {
     let at = 1;
@@ -314,14 +325,11 @@ page.timeline = (async () => {
   function moved(u) {
     const at = u.cursor.idx, here = u.cursor.left < 0 ? NaN : axes[view.axis].back(u.posToVal(u.cursor.left, "x"));
     for (const [k, output] of u.values.entries()) {
-      if (u.panel.lines[k].gaps.some(([from, to]) => here > from && here < to)) {
-        output.textContent = "not read";
-        continue;
-      }
+      const silent = u.panel.lines[k].gaps.some(([from, to]) => here > from && here < to);
       const column = u.data[seriesAt(u.panel, k)];
       let j = at;
       while (j !== null && j > 0 && (column[j] === undefined || column[j] === null)) j--;
-      output.textContent = j === null || column[j] === undefined ? "" : inUnit(column[j], u.panel.unit);
+      output.textContent = silent ? "not read" : j === null || column[j] === undefined ? "" : inUnit(column[j], u.panel.unit);
     }
     if (u !== charts[0]) return;
     if (u.cursor.left < 0) { cursorLine.textContent = ""; return; }
