@@ -50,7 +50,7 @@ def aliasing(findings: Findings) -> Iterator[Flag]:
                 code="aliasing",
                 severity=Severity.WARNING,
                 message=f"{name} has no counter, and its power readings see {error.seen:.0%} of the time: "
-                f"the energy is known to +-{error.relative:.1%} if steps do not keep step with the sensor, "
+                f"the energy is known to ±{error.relative:.1%} if steps do not keep step with the sensor, "
                 "else only within its bounds.",
                 advice="Use steps of irregular length (--dither), or a device with an energy counter.",
                 value=error.relative,
@@ -74,7 +74,7 @@ def ill_conditioned(findings: Findings) -> Iterator[Flag]:
                 message=f"The {name} sensor cannot tell apart {_some(phases)}: in each of its "
                 f"{format_duration(domain.curve.refresh_s)} refreshes they take nearly the same time "
                 f"(condition number {model.powers.condition:.0f}). Their power is known to "
-                f"+-{format_power(widest)} only.",
+                f"±{format_power(widest)} only.",
                 advice="Use --dither, or another batch size: steps must not be locked to the refresh.",
                 value=model.powers.condition,
             )

@@ -113,8 +113,11 @@ class AllocatorMemory:
         """
         torch: Any = sys.modules.get("torch")
         self._cuda: Any = getattr(torch, "cuda", None)
-        if not domains or not hasattr(self._cuda, "memory_stats_as_nested_dict"):
-            raise SensorUnavailable("torch is not loaded: what its allocator holds is not read")
+        built = getattr(getattr(torch, "version", None), "cuda", None) is not None
+        if not domains or not built or not hasattr(self._cuda, "memory_stats_as_nested_dict"):
+            raise SensorUnavailable(
+                "torch is not loaded, or has no CUDA: what its allocator holds is not read"
+            )
         self._peaks = {domain: _Peak() for domain in domains}
         self.channels = tuple(
             ChannelSpec(name=f"{domain}/memory_{what}", domain=domain, kind=ChannelKind.MEMORY, unit="B")

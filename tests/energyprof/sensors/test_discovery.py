@@ -34,6 +34,12 @@ def names(found: Discovery) -> list[str]:
     return [sensor.info.name for sensor in found.sensors]
 
 
+@pytest.fixture(autouse=True)
+def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget torch, which another test may have loaded: what is found depends on it."""
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+
+
 def test_every_gpu_has_energy_and_state_and_a_number_among_those_measured(make_nvml: MakeNvml) -> None:
     found = look(
         make_nvml("hopper", "a100"), {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "1"}
@@ -165,7 +171,9 @@ def test_what_torch_allocates_is_sampled_where_there_is_a_gpu(
     make_nvml: MakeNvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allocator = SimpleNamespace(is_initialized=lambda: False, memory_stats_as_nested_dict=lambda _: {})
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=allocator))
+    monkeypatch.setitem(
+        sys.modules, "torch", SimpleNamespace(cuda=allocator, version=SimpleNamespace(cuda="12.6"))
+    )
     found = look(make_nvml("hopper"))
     (memory,) = [sensor for sensor in found.sensors if sensor.info.name == "memory:torch"]
     assert [spec.name for spec in memory.channels] == [

@@ -91,6 +91,7 @@ class Torch:
         self.initialized = False
         self.current, self.peak = [0, 0], [900, 0]
         self.cuda = self
+        self.version = SimpleNamespace(cuda="12.6")
 
     def is_initialized(self) -> bool:
         return self.initialized
@@ -130,7 +131,10 @@ def test_an_allocator_that_does_not_tell_is_a_failure_that_is_said(monkeypatch: 
         AllocatorMemory(["gpu:0"]).read()
 
 
-@pytest.mark.parametrize("module", [None, SimpleNamespace()])
+CPU_BUILD = SimpleNamespace(cuda=Torch(), version=SimpleNamespace(cuda=None))
+
+
+@pytest.mark.parametrize("module", [None, SimpleNamespace(), CPU_BUILD])
 def test_without_torch_there_is_no_allocator(monkeypatch: pytest.MonkeyPatch, module: object) -> None:
     monkeypatch.setitem(sys.modules, "torch", module)
     with pytest.raises(SensorUnavailable):
@@ -139,5 +143,9 @@ def test_without_torch_there_is_no_allocator(monkeypatch: pytest.MonkeyPatch, mo
 
 def test_torch_as_it_is_installed_is_asked_without_being_started() -> None:
     torch = pytest.importorskip("torch")
+    if torch.version.cuda is None:
+        with pytest.raises(SensorUnavailable, match="has no CUDA"):
+            AllocatorMemory(["gpu:0"])
+        return
     sensor = AllocatorMemory(["gpu:0"])
     assert sensor.read() == () or torch.cuda.is_initialized()
