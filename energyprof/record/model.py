@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from energyprof.record.quantity import Provenance, Quantity
+
 __all__ = [
     "SCHEMA",
     "Carbon",
@@ -44,15 +46,6 @@ __all__ = [
 SCHEMA: Final = "energyprof.report/1"
 
 
-class Provenance(StrEnum):
-    """Where a joule comes from, best first; a sum carries the worst of its parts."""
-
-    COUNTER = "counter"  # difference of a hardware energy counter
-    SAMPLED = "sampled"  # power readings, integrated
-    ESTIMATED = "estimated"  # a model (utilisation x TDP), not a measurement
-    MISSING = "missing"  # not known; the value is None
-
-
 class RunStatus(StrEnum):
     """How a run ended."""
 
@@ -68,25 +61,6 @@ class Severity(StrEnum):
     INFO = "info"  # good to know
     WARNING = "warning"  # a figure is less than it seems
     ERROR = "error"  # a figure must not be relied on
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity:
-    """A value with its bounds and its provenance.
-
-    ``low`` and ``high`` are guaranteed bounds for ``counter`` and ``sampled``, and the range of the model for
-    ``estimated``. All three are None when ``source`` is ``missing``.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    source: Provenance
-
-    @classmethod
-    def missing(cls) -> Quantity:
-        """Return the quantity that nothing is known of."""
-        return cls(value=None, source=Provenance.MISSING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
