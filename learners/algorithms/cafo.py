@@ -178,7 +178,7 @@ class CascadedForward(Learner):
             with self.phase(f"block{index}/forward"):
                 x = block.eval()(x)
             with self.phase(f"predictor{index}/local-update"):
-                h = widened(x.flatten(1))  # what is solved for stays fp32
+                h = x.flatten(1)
                 equations.add(h, batch.y)
                 losses.append(squared_error(product(h, self.predictors[index - 1]), batch.y))
         local = torch.stack(losses)
