@@ -171,10 +171,11 @@ def _cafo_pairs(checkout: Path, images: int) -> Iterator[Pair]:
     task = ImageTask(data, batch_size=500)  # any will do: the products are the same
 
     def ours() -> None:
-        for stage in copy.deepcopy(closed_form).stages():
+        learner = copy.deepcopy(closed_form)
+        for stage in learner.stages():
             for batch in task.one_pass(0):
                 stage.step(batch)
-        task.evaluate(closed_form, "test")
+        task.evaluate(learner, "test")
 
     yield Pair(
         f"CaFo closed form, a whole training and test, {images:,} images",
