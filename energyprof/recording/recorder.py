@@ -71,12 +71,13 @@ class Recorder:
         self._problems: list[str] = []
         self._marks_written = 0
         self._mark_s = self._cpu_s = self._cpu_before_s = 0.0
+        self._opened_ns = 0  # since the origin
         self._owner = os.getpid()
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Say what went wrong with recording, in words."""
-        sensors = [_in_words(problem) for problem in self.sampler.problems]
+        """Say what went wrong with recording, in words; times count from the window's start, as charts do."""
+        sensors = [_in_words(problem, self._opened_ns) for problem in self.sampler.problems]
         return (*sensors, *self._problems, *self._thread.flush_errors, *self.folder.problems)
 
     def sensor_infos(self) -> tuple[SensorInfo, ...]:
@@ -118,6 +119,7 @@ class Recorder:
     def open_window(self) -> None:
         """Note that the measured window opens now; what recording costs counts from here."""
         self._cpu_before_s = self._thread.cpu_s
+        self._opened_ns = self._clock.now_ns() - self.origin_ns
         self.log({"window_open": 0.0})
 
     def close_window(self) -> None:
@@ -187,14 +189,18 @@ class Recorder:
             self._flush_device()
 
 
-def _in_words(problem: SamplerProblem) -> str:
-    first_s, last_s = problem.first_ns / 1e9, problem.last_ns / 1e9
-    when = (
-        f"at {first_s:.1f} s"
-        if problem.count == 1
-        else f"{problem.count} times, {first_s:.1f} to {last_s:.1f} s"
-    )
+def _in_words(problem: SamplerProblem, opened_ns: int) -> str:
+    first_s, last_s = (problem.first_ns - opened_ns) / 1e9, (problem.last_ns - opened_ns) / 1e9
+    when = f"{abs(last_s):.1f} s {_side(last_s)} the window opened"
+    if problem.count > 1 and _side(first_s) == _side(last_s):
+        when = f"{problem.count} times, {abs(first_s):.1f} to {when}"
+    elif problem.count > 1:
+        when = f"{problem.count} times, from {abs(first_s):.1f} s {_side(first_s)} to {when}"
     return f"{problem.sensor}: {problem.reason} ({when})"
+
+
+def _side(time_s: float) -> str:
+    return "before" if time_s < 0 else "after"
 
 
 def _described(sensor: Sensor, channel: object) -> dict[str, str]:
