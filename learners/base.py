@@ -17,7 +17,18 @@ from torch import Tensor, nn
 
 from energyprof.errors import DataError
 
-__all__ = ["Batch", "DataSpec", "Learner", "Metrics", "PhaseMarker", "Stage", "check_data", "silent_phase"]
+__all__ = [
+    "Batch",
+    "Below",
+    "DataSpec",
+    "Learner",
+    "Metrics",
+    "PhaseMarker",
+    "Stage",
+    "Top",
+    "check_data",
+    "silent_phase",
+]
 
 Metrics = Mapping[str, Tensor]
 """Named figures of one step, still on the device: reading them would be a sync inside what is measured.
@@ -52,6 +63,33 @@ class DataSpec:
         return self.shape[0] * self.shape[1] * self.shape[2]
 
 
+class Below(NamedTuple):
+    """What frozen layers make of inputs.
+
+    ``x`` is what the layer above them reads (B, ...), ``scores`` the sum of their own class scores
+    (B, classes), zeros where they have none.
+    """
+
+    x: Tensor
+    scores: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Top:
+    """The layer that trains alone in a stage, as evaluation sees it: from what frozen layers below it make.
+
+    Scores and loss come from one pass through those; or from one a stage, where that is kept.
+
+    Attributes:
+        below: maps inputs (B, C, H, W) to what the frozen layers make of them.
+        judge: maps that, and labels (B,), to class scores (B, classes) and the layer's mean loss, a scalar;
+            it leaves what it is given as it is.
+    """
+
+    below: Callable[[Tensor], Below]
+    judge: Callable[[Below, Tensor], tuple[Tensor, Tensor]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """What is trained at a time: the whole net, or one layer of a layer-sequential learner.
@@ -61,9 +99,11 @@ class Stage:
         step: learns from one batch.
         epochs: a fixed number of epochs, or None where the protocol decides.
         loss: what early stopping watches on validation batches, a scalar mean; None for the learner's own.
+        top: for a layer on top of frozen ones, what takes the place of ``loss`` and of the learner's scores
+            in the stage's evaluations, with the same results.
         frozen: maps a batch's inputs to what ``step`` gets in their place, through layers that do not change
-            in this stage: the loop computes it once for all training images and keeps it. None: ``step``
-            gets the inputs. ``loss`` gets the inputs always.
+            in this stage: the loop computes it once for all training images and keeps it, and what ``top``
+            needs of validation images too. None: ``step`` gets the inputs, and nothing is kept.
         compiles: whether ``--compile`` compiles the step; False where it is another one every time.
     """
 
@@ -71,6 +111,7 @@ class Stage:
     step: Callable[[Batch], Metrics]
     epochs: int | None = None
     loss: Callable[[Batch], Tensor] | None = None
+    top: Top | None = None
     frozen: Callable[[Tensor], Tensor] | None = None
     compiles: bool = True
 

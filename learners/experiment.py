@@ -227,7 +227,8 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
     batch = next(iter(task.one_pass(0)))
     rows = task.samples("train")
     with execution.computing():
-        flops, memory = count_step_flops(learner, batch, rows), measure_memory(learner, batch, rows)
+        flops = count_step_flops(learner, batch, rows)
+        memory = measure_memory(learner, batch, rows, task.samples("validation"))
     _require_cache(task, memory, device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -30,7 +30,7 @@ from torch.nn import functional as F
 
 from energyprof.errors import TrainingFailed, UsageError
 from learners.algorithms.cafo_feedback import BlockFeedback
-from learners.base import Batch, Learner, Metrics, Stage
+from learners.base import Batch, Below, Learner, Metrics, Stage, Top
 from learners.configuration import setting
 from learners.networks.blueprint import Blueprint
 from learners.networks.convolution import ConvBlock, conv_blocks, conv_features
@@ -117,12 +117,13 @@ class CascadedForward(Learner):
         for index in range(len(self.blocks)):
             self.ready = index + 1
             self._optimizer_of(index)  # before the first step, which may be compiled
-            name, loss = f"predictor{index + 1}", partial(self._loss, index)
+            name = f"predictor{index + 1}"
+            top = Top(below=partial(self._below, index), judge=partial(self._judge, index))
             if self.config.cache:
                 step, frozen = partial(self._fit, index), partial(self._features, index)
-                yield Stage(name=name, step=step, loss=loss, frozen=frozen)
+                yield Stage(name=name, step=step, top=top, frozen=frozen)
             else:
-                yield Stage(name=name, step=partial(self._learn, index), loss=loss)
+                yield Stage(name=name, step=partial(self._learn, index), top=top)
             self._optimizer = self.predictors[index].grad = None
 
     @torch.no_grad()
@@ -207,9 +208,19 @@ class CascadedForward(Learner):
         return torch.stack(losses).mean()
 
     @torch.no_grad()
-    def _loss(self, index: int, batch: Batch) -> Tensor:
-        """Return the loss of predictor ``index`` on a batch, without learning."""
-        return self._error(product(self._features(index, batch.x), self.predictors[index]), batch.y)[0]
+    def _below(self, index: int, x: Tensor) -> Below:
+        """Return H_index (B, d_index) and the sum of P_i over the predictors before it (B, C)."""
+        total = x.new_zeros(x.shape[0], self.classes)
+        for block, predictor in zip(self.blocks[:index], self.predictors, strict=False):
+            x = block.eval()(x)
+            total += self._output(product(x.flatten(1), predictor))
+        return Below(self.blocks[index].eval()(x).flatten(1), total)
+
+    @torch.no_grad()
+    def _judge(self, index: int, below: Below, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return sum_i P_i up to predictor ``index`` (B, C), and its loss, without learning."""
+        outputs = product(below.x, self.predictors[index])
+        return below.scores + self._output(outputs), self._error(outputs, y)[0]
 
     def _features(self, index: int, x: Tensor) -> Tensor:
         """Return H_i (B, d_i) with frozen statistics."""

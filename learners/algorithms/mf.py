@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from energyprof.errors import UsageError
-from learners.base import Batch, Learner, Metrics, Stage
+from learners.base import Batch, Below, Learner, Metrics, Stage, Top
 from learners.configuration import setting
 from learners.networks.blueprint import Blueprint
 from learners.networks.convolution import ConvBlock, conv_blocks, conv_features
@@ -166,7 +166,7 @@ class MonoForward(Learner):
         if config.cache:
             _require_frozen_layers(blueprint, config)
         self.config = config
-        self.schedule = config.schedule
+        self.schedule, self.classes = config.schedule, blueprint.spec.classes
         self.layers = register(self, "layer", _layers(blueprint, config))
         self.ready = len(self.layers)  # layers that take part in the scores
         self._optimizers: dict[int, FusedOptimizer] = {}  # of the layers in training
@@ -189,7 +189,7 @@ class MonoForward(Learner):
             yield Stage(
                 name=f"layer{index + 1}",
                 step=partial(self._step_top if cached else self._step_one, index),
-                loss=partial(self._loss, index),
+                top=Top(below=partial(self._evaluated_below, index), judge=partial(self._judge, index)),
                 frozen=partial(self._below, index) if cached else None,
             )
             self._optimizers.pop(index, None)  # its moments go; its weights are final
@@ -270,10 +270,21 @@ class MonoForward(Learner):
         return torch.stack(losses).mean()
 
     @torch.no_grad()
-    def _loss(self, index: int, batch: Batch) -> Tensor:
-        """Return L_i on a batch, without learning."""
+    def _evaluated_below(self, index: int, x: Tensor) -> Below:
+        """Return the input of layer ``index``, and what the layers below it add to the scores (B, C)."""
+        a, total = self._inputs(x), x.new_zeros(x.shape[0], self.classes)
+        for layer in self.layers[:index]:
+            a = layer(a)
+            if self.config.prediction == "sum":
+                total += layer.goodness(a)
+        return Below(a, total)
+
+    @torch.no_grad()
+    def _judge(self, index: int, below: Below, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores (B, C) and L_i from the input of layer ``index``, without learning."""
         layer = self.layers[index]
-        return F.cross_entropy(layer.goodness(layer(self._below(index, batch.x))), batch.y)
+        goodness = layer.goodness(layer(below.x))
+        return below.scores + goodness, F.cross_entropy(goodness, y)
 
     def _optimizer(self, index: int) -> FusedOptimizer:
         if index not in self._optimizers:

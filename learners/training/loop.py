@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from energyprof.errors import TrainingFailed
 from learners.base import Batch, Learner, PhaseMarker, Stage, silent_phase
 from learners.training.checkpoint_writer import CheckpointWriter
 from learners.training.compilation import compile_stage
+from learners.training.evaluation import Evaluation
 from learners.training.execution import Execution
 from learners.training.finiteness import CHECK_EVERY, FiniteWatch
 from learners.training.frozen_outputs import seen_by
@@ -33,10 +34,12 @@ from learners.training.protocol import Protocol
 from learners.training.random_state import restore_generators
 from learners.training.stage_plan import StagePlan, plan_stages
 from learners.training.stopping import Patience
-from learners.training.task import Evaluation, Part, Task
+from learners.training.task import Part, Task
 from learners.training.training_state import TrainingState
 
 __all__ = ["train"]
+
+_PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
 
 
 def train(
@@ -158,13 +161,14 @@ class _Training:
         state.begin(stage.name, Patience(self._protocol.patience if free else None, self._protocol.min_delta))
         restore_best = free and self._protocol.restore_best
         one_pass: Callable[[int], Iterator[Batch]] = self._task.one_pass
+        validate = self._validation_of(stage)
         if state.goes_on(epochs):
             one_pass = self._passes_of(stage)
             stage = self._compiled(stage, epochs)
         while state.goes_on(epochs):
             epoch = state.epochs
             with self._meter.epoch(epoch, stage=stage.name):
-                outcome = self._epoch(stage, one_pass(state.passes), epoch, epochs)
+                outcome = self._epoch(stage, one_pass(state.passes), validate, epoch, epochs)
                 if outcome.best and restore_best:
                     with self._meter.phase("checkpoint"):
                         state.best.keep(self._learner)
@@ -185,6 +189,12 @@ class _Training:
         with self._meter.phase(f"{stage.name}/cache"):
             return self._task.keep_outputs(stage.frozen)
 
+    def _validation_of(self, stage: Stage) -> Callable[[], Evaluation]:
+        """Return what a stage's epochs end with; it keeps the frozen layers' outputs if the stage does."""
+        if stage.top is None:
+            return partial(self._task.evaluate, self._learner, "validation", stage.loss)
+        return self._task.evaluation_of(stage.top, "validation", keep=stage.frozen is not None)
+
     def _compiled(self, stage: Stage, epochs: int) -> Stage:
         """Return a stage with its step compiled, in the phase ``compile``, if steps are to be."""
         if not (self._execution.compiled and stage.compiles):
@@ -194,13 +204,20 @@ class _Training:
             begin = partial(self._learner.on_epoch, self._state.epochs, epochs)
             return compile_stage(self._learner, stage, batch, begin, self._execution.device)
 
-    def _epoch(self, stage: Stage, batches: Iterator[Batch], epoch: int, epochs: int) -> EpochOutcome:
+    def _epoch(
+        self,
+        stage: Stage,
+        batches: Iterator[Batch],
+        validate: Callable[[], Evaluation],
+        epoch: int,
+        epochs: int,
+    ) -> EpochOutcome:
         self._listener.epoch_began(stage.name, epoch)
         self._learner.on_epoch(epoch, epochs)
         train_loss = self._learn(stage, batches, epoch)
         validation, better = None, False
         if (epoch + 1) % self._protocol.evaluate_every == 0 or epoch + 1 == epochs:
-            validation = self._evaluate("validation", stage)
+            validation = self._evaluate("validation", validate)
             self._meter.log(validation_loss=validation.loss, validation_accuracy=validation.accuracy)
             if not math.isfinite(validation.loss):
                 raise _failure(
@@ -235,14 +252,16 @@ class _Training:
             raise _failure("training loss", means["train_loss"], stage.name, epoch, step)
         return means["train_loss"]
 
-    def _evaluate(self, part: Part, stage: Stage | None = None) -> Evaluation:
+    def _evaluate(self, part: Part, evaluation: Callable[[], Evaluation]) -> Evaluation:
         self._listener.evaluation_began(part)
         with self._meter.phase("evaluate"):
-            return self._task.evaluate(self._learner, part, stage.loss if stage is not None else None)
+            return evaluation()
 
     def _finish(self, stages: tuple[StageOutcome, ...]) -> Outcome:
         """Evaluate the final weights: after restoring the best ones, and after every closing act."""
-        train, validation, test = (self._evaluate(part) for part in ("train", "validation", "test"))
+        train, validation, test = (
+            self._evaluate(part, partial(self._task.evaluate, self._learner, part)) for part in _PARTS
+        )
         self._meter.log(
             train_accuracy=train.accuracy,
             validation_loss=validation.loss,

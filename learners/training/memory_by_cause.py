@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from learners.base import Batch, Learner
+from learners.base import Batch, Learner, Stage
+from learners.training.evaluation import below_bytes
 from learners.training.frozen_outputs import frozen_bytes, seen_by
 from learners.training.stage_plan import LONGEST_WARM_UP, untrained_copy
 
@@ -29,7 +31,7 @@ class StageMemory:
         gradients: kept from step to step.
         optimizer_state: moments and counters.
         activations: whatever a step makes and lets go of again: activations, errors, temporary results.
-        cache: what frozen layers made of all training images, kept for this stage.
+        cache: what frozen layers made of all training and validation images, kept for this stage.
         other: buffers, the batch, and what else the learner keeps between steps.
     """
 
@@ -52,7 +54,9 @@ class StageMemory:
         return self.gradients + self.optimizer_state + self.activations + self.cache
 
 
-def measure_memory(learner: Learner, batch: Batch, rows: int = 0) -> tuple[StageMemory, ...]:
+def measure_memory(
+    learner: Learner, batch: Batch, rows: int = 0, validation_rows: int = 0
+) -> tuple[StageMemory, ...]:
     """Measure a step of each stage on a copy of the learner, which is left as it is.
 
     Steps are taken until their peak no longer changes: the first makes gradients and optimizer state, and
@@ -62,19 +66,20 @@ def measure_memory(learner: Learner, batch: Batch, rows: int = 0) -> tuple[Stage
         learner: not trained yet.
         batch: one real batch.
         rows: training images, for stages that keep what frozen layers make of all of them.
+        validation_rows: validation images, for the same stages.
     """
     rehearsal = untrained_copy(learner)
     measured = []
     with LiveBytes(rehearsal) as live:
         for stage in rehearsal.stages():
             seen = seen_by(stage.frozen, batch)
+            cache = _kept_bytes(stage, batch, seen, rows, validation_rows)
             for _ in range(LONGEST_WARM_UP):
                 before = live.peak_bytes
                 live.forget_peak()
                 stage.step(seen)
                 if live.peak_bytes == before:
                     break
-            cache = 0 if stage.frozen is None else frozen_bytes(seen.x, rows)
             measured.append(_by_cause(stage.name, rehearsal, seen, live, cache))
     return tuple(measured)
 
@@ -118,6 +123,15 @@ class LiveBytes(TorchDispatchMode):
     def forget_peak(self) -> None:
         """Begin to look for the peak anew."""
         self.peak_bytes = self.gradient_bytes = 0
+
+
+@torch.no_grad()
+def _kept_bytes(stage: Stage, batch: Batch, seen: Batch, rows: int, validation_rows: int) -> int:
+    """Return what is kept of frozen layers' outputs: what steps read, and what evaluations do."""
+    if stage.frozen is None:
+        return 0
+    judged = 0 if stage.top is None else below_bytes(stage.top.below(batch.x), validation_rows)
+    return frozen_bytes(seen.x, rows) + judged
 
 
 def _by_cause(stage: str, learner: Learner, batch: Batch, live: LiveBytes, cache: int) -> StageMemory:

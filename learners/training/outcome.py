@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from learners.training.task import Evaluation
+from learners.training.evaluation import Evaluation
 
 __all__ = ["EpochOutcome", "Outcome", "StageOutcome"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final, Literal, Protocol, cast
 
 import numpy as np
@@ -11,30 +10,19 @@ import torch
 from torch import Tensor
 
 from energyprof.errors import UsageError
-from learners.base import Batch, DataSpec, Learner, check_data
+from learners.base import Batch, DataSpec, Learner, Top, check_data
 from learners.data.augmentation import CropAndFlip
 from learners.data.batches import InputScale, ResidentData, TrainingBatches
 from learners.data.dataset import Dataset
 from learners.data.split import split
+from learners.training.evaluation import EVALUATION_BATCH, Evaluation, TopEvaluation, mean_over
 from learners.training.frozen_outputs import compute_frozen_outputs
 
-__all__ = ["Evaluation", "ImageTask", "Part", "Task"]
+__all__ = ["ImageTask", "Part", "Task"]
 
 Part = Literal["train", "validation", "test"]
 
-_EVALUATION_BATCH: Final = (
-    512  # the same for every learner: large enough to be quick, small beside the weights
-)
 _TRAIN_SAMPLE: Final = 10_000  # training accuracy is taken over at most so many images
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """Mean loss and accuracy (a fraction) over one part of the data."""
-
-    loss: float
-    accuracy: float
-    samples: int
 
 
 class Task(Protocol):
@@ -62,6 +50,10 @@ class Task(Protocol):
         self, learner: Learner, part: Part, loss: Callable[[Batch], Tensor] | None = None
     ) -> Evaluation:
         """Return mean loss and accuracy over a part; ``loss`` where it is not the learner's own."""
+        ...
+
+    def evaluation_of(self, top: Top, part: Part, *, keep: bool) -> Callable[[], Evaluation]:
+        """Return what evaluates a layer over a part; ``keep``: those below it are passed through once."""
         ...
 
 
@@ -160,7 +152,7 @@ class ImageTask:
     ) -> Evaluation:
         """Return mean loss and accuracy over a part of the data, without augmentation.
 
-        Sums stay on the device until the end. Of the training part, at most 10,000 images count.
+        Of the training part, at most 10,000 images count.
 
         Args:
             learner: what is evaluated.
@@ -168,15 +160,29 @@ class ImageTask:
             loss: mean loss of a batch; None for the learner's own, taken from the scores where it is their
                 cross-entropy.
         """
-        data = self._parts[part]
-        if part == "train" and len(data) > _TRAIN_SAMPLE:
-            data = ResidentData(x=data.x[:_TRAIN_SAMPLE], y=data.y[:_TRAIN_SAMPLE])
+        data = self._evaluated(part)
         measure = loss or (None if type(learner).loss is Learner.loss else learner.loss)
-        sums = torch.zeros(2, dtype=torch.float64, device=data.x.device)  # loss, correct predictions
-        for batch in data.chunks(_EVALUATION_BATCH):
+
+        def judge(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
             scores = learner.scores(batch.x)
             mean = torch.nn.functional.cross_entropy(scores, batch.y) if measure is None else measure(batch)
-            sums[0] += mean * len(batch.y)
-            sums[1] += (scores.argmax(1) == batch.y).sum()
-        total, correct = sums.tolist()
-        return Evaluation(loss=total / len(data), accuracy=correct / len(data), samples=len(data))
+            return scores, mean, batch.y
+
+        return mean_over(map(judge, data.chunks(EVALUATION_BATCH)), data.x.device)
+
+    def evaluation_of(self, top: Top, part: Part, *, keep: bool) -> Callable[[], Evaluation]:
+        """Return what evaluates the layer in training, on top of frozen ones, as :meth:`evaluate` would.
+
+        Args:
+            top: the layer.
+            part: on what.
+            keep: whether what the frozen layers make of the part is computed once, at the first evaluation,
+                and kept for as long as what is returned.
+        """
+        return TopEvaluation(self._evaluated(part), top, keep=keep)
+
+    def _evaluated(self, part: Part) -> ResidentData:
+        data = self._parts[part]
+        if part == "train" and len(data) > _TRAIN_SAMPLE:
+            return ResidentData(x=data.x[:_TRAIN_SAMPLE], y=data.y[:_TRAIN_SAMPLE])
+        return data

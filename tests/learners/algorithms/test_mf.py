@@ -165,7 +165,8 @@ def test_scores_between_stages_use_the_trained_layers_only(make_mf, make_batch):
 def test_a_stage_is_watched_by_the_loss_of_its_own_layer(make_mf, make_batch):
     mf, batch = make_mf(schedule="sequential"), make_batch()
     for stage in mf.stages():
-        watched = stage.loss(batch)
+        scores, watched = stage.top.judge(stage.top.below(batch.x), batch.y)
+        assert torch.equal(scores, mf.scores(batch.x))
         torch.testing.assert_close(stage.step(batch)["loss"], watched)
 
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from learners.base import Batch, Learner, Metrics, Stage
 from learners.data.dataset import Dataset, digest
-from learners.training.task import Evaluation, ImageTask
+from learners.training.evaluation import Evaluation
+from learners.training.task import ImageTask
 
 T = TypeVar("T")
 

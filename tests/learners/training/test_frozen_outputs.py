@@ -119,8 +119,11 @@ def test_its_bytes_are_a_cause_of_their_own_and_predicted(tiny_task: ImageTask) 
     learner = make(tiny_task, "cafo", "conv:4,6", {}, True)
     batch = next(iter(tiny_task.one_pass(0)))
     rows = tiny_task.samples("train")
-    stages = measure_memory(learner, batch, rows)
-    assert [stage.cache for stage in stages] == [0, rows * 4 * 2 * 2 * 4, rows * 6 * 1 * 1 * 4]
+    validation = tiny_task.samples("validation")
+    stages = measure_memory(learner, batch, rows, validation)
+    features, scores = (4 * 2 * 2, 6 * 1 * 1), 3
+    kept = [4 * (rows * d + validation * (d + scores)) for d in features]
+    assert [stage.cache for stage in stages] == [0, *kept]
     assert all(stage.total >= stage.cache + stage.parameters for stage in stages)
     plain = measure_memory(make(tiny_task, "cafo", "conv:4,6", {}, False), batch, rows)
     assert stages[1].activations < plain[1].activations

@@ -45,7 +45,7 @@ def test_evaluation_does_not_depend_on_the_size_of_its_chunks(
 ) -> None:
     task, learner = ImageTask(tiny_dataset, batch_size=10), Brightness()
     whole = task.evaluate(learner, "test")
-    monkeypatch.setattr(task_module, "_EVALUATION_BATCH", 7)
+    monkeypatch.setattr(task_module, "EVALUATION_BATCH", 7)
     chunked = task.evaluate(learner, "test")
     assert learner.sizes == [30, 7, 7, 7, 7, 2]
     assert chunked.loss == pytest.approx(whole.loss, rel=1e-6)
