@@ -16,6 +16,9 @@ __all__ = ["above_idle", "idle_energy", "idle_power", "ledger_rows"]
 
 LEAST_IDLE_REFRESHES: Final = 3  # a shorter stretch before or after the window tells no idle power
 LEAST_IDLE_S: Final = 0.2
+#: Of the total: what a model must show above idle to say anything. The kernel counts busy time in ticks of
+#: 10 ms, a hundredth of the second of idle that is recorded.
+LEAST_MODELLED_SHARE: Final = 0.01
 
 
 def ledger_rows(
@@ -126,8 +129,12 @@ def _times(power_w: Quantity, duration_s: float) -> Quantity:
 
 
 def above_idle(total: Quantity, idle: Quantity) -> Quantity:
-    """Return total less idle energy, its bounds the widest that the two allow."""
-    if total.value is None or idle.value is None:
+    """Return total less idle energy, its bounds the widest that the two allow.
+
+    Missing where a model is in both and shows the host as busy outside of the window as in it: what is then
+    left of the difference is rounding.
+    """
+    if total.value is None or idle.value is None or _same_by_model(total, idle):
         return Quantity.missing()
     low = (total.low if total.low is not None else total.value) - (
         idle.high if idle.high is not None else idle.value
@@ -137,3 +144,9 @@ def above_idle(total: Quantity, idle: Quantity) -> Quantity:
     )
     source = max((total.source, idle.source), key=tuple(Provenance).index)
     return quantity(total.value - idle.value, low, high, source)
+
+
+def _same_by_model(total: Quantity, idle: Quantity) -> bool:
+    modelled = total.source is idle.source is Provenance.ESTIMATED
+    least_j = LEAST_MODELLED_SHARE * (total.value or 0.0)
+    return modelled and (total.value or 0.0) - (idle.value or 0.0) <= least_j

@@ -76,6 +76,8 @@ def _special(field: str, findings: Findings) -> str | None:
         "steps.energy_j",
     ):
         return "the energy is not known"
+    if field == "totals.above_idle_energy_j" and report.totals.idle_energy_j.value is not None:
+        return "by the CPU's model the host was as busy before and after the run as in it"
     if field == "totals.energy_per_sample_j" and report.totals.samples == 0:
         return "no sample was trained on"
     if field == "totals.peak_device_memory_bytes" and report.environment.device == "cpu":

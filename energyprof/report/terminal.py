@@ -27,6 +27,7 @@ from energyprof.report.words import (
     printable,
     quantity_text,
     range_text,
+    reason_for,
 )
 from energyprof.units import (
     format_bytes,
@@ -169,6 +170,9 @@ def _figures(report: Report) -> Table:
         table.add_row(*_quantity_row("Energy a sample", totals.energy_per_sample_j, note))
     if totals.above_idle_energy_j.value is not None:
         table.add_row(*_quantity_row("Above idle", totals.above_idle_energy_j, "the work itself"))
+    elif totals.idle_energy_j.value is not None:
+        why = reason_for(report, "totals.above_idle_energy_j", "not known")
+        table.add_row(*_quantity_row("Above idle", totals.above_idle_energy_j, why))
     median = report.steps.duration_s.p50
     note = f"{format_count(totals.steps)} steps" + (f", median {format_duration(median)}" if median else "")
     table.add_row("Time", format_duration(totals.duration_s), "", "", note)

@@ -9,7 +9,7 @@ from energyprof.report.page import fragment
 from energyprof.report.section import Section
 from energyprof.report.sections.layers import layer_lines
 from energyprof.report.view import RunView
-from energyprof.report.words import SUM_TOLERANCE
+from energyprof.report.words import SUM_TOLERANCE, reason_for
 
 __all__ = ["section"]
 
@@ -32,6 +32,7 @@ def section(view: RunView) -> Section:
         unattributed=next((line.share for line in lines if line.kind == "rest"), None),
         gaps=report.cross_check.counter_power,
         condition=report.cross_check.condition_number,
+        no_above_idle=reason_for(report, "totals.above_idle_energy_j", "the idle energy is not known"),
     )
     return Section(
         key="energy",

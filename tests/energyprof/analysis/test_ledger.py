@@ -88,3 +88,18 @@ def test_above_idle_is_the_difference_with_the_widest_bounds():
     assert found == quantity(70, 50, 90, Provenance.ESTIMATED)
     assert above_idle(Quantity.missing(), quantity(1, 1, 1, COUNTER)) == Quantity.missing()
     assert math.isfinite(found.value)
+
+
+@pytest.mark.parametrize("idle_j", [100.00004, 99.9, 99.0, 130.0])
+def test_a_model_that_shows_the_host_as_busy_when_idle_tells_nothing_above_idle(idle_j):
+    total, idle = (quantity(j, 0, 200, Provenance.ESTIMATED) for j in (100.0, idle_j))
+    assert above_idle(total, idle) == Quantity.missing()
+
+
+def test_what_a_model_shows_above_idle_and_what_is_measured_stands():
+    estimated = above_idle(
+        quantity(100, 0, 200, Provenance.ESTIMATED), quantity(98, 0, 200, Provenance.ESTIMATED)
+    )
+    assert estimated == quantity(2, -200, 200, Provenance.ESTIMATED)
+    measured = above_idle(quantity(100, 99, 101, COUNTER), quantity(100.5, 100, 101, COUNTER))
+    assert measured == quantity(-0.5, -2, 1, COUNTER)

@@ -66,3 +66,10 @@ def test_reasons_fit_the_run(sim, findings):
     assert "ran on the CPU" in reason(flags, "totals.peak_device_memory_bytes")
     assert "energy is not known" in reason(flags, "totals.co2e_kg")
     assert "given as a figure" in reason(flags, "carbon.country")
+
+
+def test_above_idle_by_a_model_of_a_busy_host_has_a_reason_of_its_own(sim, findings):
+    spent = quantity(16.0, 0, 16.0, Provenance.ESTIMATED)
+    draft = sim.draft(totals=Totals(energy_j=spent, idle_energy_j=spent))
+    flags = list(missing_values(findings(draft)))
+    assert "as busy before and after the run as in it" in reason(flags, "totals.above_idle_energy_j")

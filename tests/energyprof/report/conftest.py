@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from energyprof.record.model import Environment, Flag, Provenance, Report, RunInfo, RunStatus, Severity
+from energyprof.record.model import (
+    Environment,
+    Flag,
+    Provenance,
+    Quantity,
+    Report,
+    RunInfo,
+    RunStatus,
+    Severity,
+)
 from energyprof.record.trace import Trace
 from energyprof.testing.sample_runs import Recipe, sample_run
 
@@ -67,6 +76,23 @@ def flagged(runs: dict[str, tuple[Report, Trace]]) -> tuple[Report, Trace]:
         Flag(code="evaluation", severity=Severity.INFO, message="Evaluation is inside the window."),
     )
     return dataclasses.replace(report, flags=flags), trace
+
+
+@pytest.fixture(scope="session")
+def busy_host(runs: dict[str, tuple[Report, Trace]]) -> Report:
+    """A run whose CPU is modelled, on a host that is busy all the time."""
+    report, _ = runs["cpu"]
+    reason = "totals.above_idle_energy_j is not known: by the CPU's model the host was as busy before and "
+    flag = Flag(
+        code="missing-value",
+        severity=Severity.INFO,
+        message=f"{reason}after the run as in it.",
+        field="totals.above_idle_energy_j",
+    )
+    totals = dataclasses.replace(
+        report.totals, idle_energy_j=report.totals.energy_j, above_idle_energy_j=Quantity.missing()
+    )
+    return dataclasses.replace(report, totals=totals, flags=(*report.flags, flag))
 
 
 def study(seeds: int = 3) -> list[Report]:

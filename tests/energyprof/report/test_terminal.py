@@ -46,6 +46,12 @@ def test_an_estimate_is_told_apart_in_a_word_and_not_only_by_colour(runs: Runs) 
     assert "○ estimated" in shown(run_summary(*runs["cpu"]))
 
 
+def test_rounding_is_not_shown_as_energy_above_idle(busy_host: Report) -> None:
+    (line,) = [text for text in shown(run_summary(busy_host)).splitlines() if "Above idle" in text]
+    assert line.split()[2:5] == ["–", "×", "missing"]
+    assert "by the CPU's model the host was as busy" in line
+
+
 def test_a_warning_stands_with_its_advice(flagged: tuple[Report, Trace]) -> None:
     text = shown(run_summary(*flagged))
     assert text.index("Do not rely on this: It was throttled.") < text.index("Cool it.")

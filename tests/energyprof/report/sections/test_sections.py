@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import re
 
 import numpy as np
@@ -54,6 +55,11 @@ def test_a_ledger_that_does_not_add_up_says_so(runs: Runs) -> None:
     wrong = dataclasses.replace(report, phases=report.phases[:2])
     assert "do not add up" in energy.section(RunView(wrong, trace)).body
     assert "The lines add up" in energy.section(RunView(report, trace)).body
+
+
+def test_rounding_is_not_shown_as_energy_above_idle(busy_host: Report) -> None:
+    body = energy.section(RunView(busy_host, None)).body
+    assert "Above idle is not known: by the CPU's model the host was as busy" in html.unescape(body)
 
 
 def test_estimated_bounds_are_not_called_guaranteed(runs: Runs) -> None:
