@@ -18,7 +18,7 @@ from energyprof.sensors.cpu_model import CpuModel
 from energyprof.sensors.cuda_devices import torch_uuids, visible_devices
 from energyprof.sensors.memory import AllocatorMemory, HostMemory
 from energyprof.sensors.nvml import NvmlSensor
-from energyprof.sensors.nvml_device import NvmlDevice, list_devices
+from energyprof.sensors.nvml_device import NvmlDevice, count_devices, list_devices
 from energyprof.sensors.nvml_library import NvmlLibrary
 from energyprof.sensors.nvml_state import NvmlStateSensor
 from energyprof.sensors.ranks import Rank, rank_of
@@ -87,13 +87,17 @@ class _Search:
             self.problems.append(str(error))
             return
         try:
-            devices, notes = visible_devices(library, list_devices(library), environment, torch_uuids())
+            listed = list_devices(library)
+            silent = count_devices(library) - len(listed)
+            devices, notes = visible_devices(library, listed, environment, torch_uuids())
             self.problems.extend(notes)
+            if silent > 0:
+                self.problems.append(_silent_gpus(silent, silent + len(listed)))
             self.gpus_seen = len(devices)
             mine = range(len(devices)) if self._rank is None else self._rank.gpus(len(devices))
             for index in mine:
                 self._add_gpu(library, devices[index], f"gpu:{index}")
-            if not devices and not notes:
+            if not devices and not notes and silent <= 0:
                 self.problems.append("the NVIDIA driver shows no GPU: nothing is measured on a GPU")
         except SensorError as error:
             self.problems.append(f"NVIDIA GPUs cannot be listed: {error}; see `nvidia-smi`")
@@ -160,3 +164,10 @@ class _Search:
             self.problems.append(f"{domain} ({device.name}): {error}: its energy is missing")
         with suppress(SensorError):  # its state is good to have, and its lack is no lack of energy
             self.sensors.append(NvmlStateSensor(library, device, domain))
+
+
+def _silent_gpus(silent: int, count: int) -> str:
+    return (
+        f"{silent} of {count} NVIDIA GPUs gave no answer: what it draws is not measured, and the others are "
+        "numbered without it; `nvidia-smi` shows which one, `dmesg` tells why (as an Xid)"
+    )

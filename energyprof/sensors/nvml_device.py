@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from energyprof.errors import SensorLost
 from energyprof.record.model import GpuInfo
 from energyprof.sensors.architectures import PowerSensorTraits, traits_of
 from energyprof.sensors.nvml_library import NvmlLibrary
 
-__all__ = ["NvmlDevice", "device_of", "list_devices"]
+__all__ = ["NvmlDevice", "count_devices", "device_of", "list_devices"]
 
 _SM_CLOCK: Final = 1  # NVML_CLOCK_SM
 
@@ -53,15 +55,28 @@ class NvmlDevice:
 
 
 def list_devices(library: NvmlLibrary) -> tuple[NvmlDevice, ...]:
-    """Return all devices that the driver shows, in PCI order (NVML's own).
+    """Return all devices that answer, in PCI order (NVML's own); one that is lost is left out.
 
     Raises:
         SensorError: they cannot be listed.
     """
-    count = library.call("nvmlDeviceGetCount")
-    handles = [library.ask("nvmlDeviceGetHandleByIndex", index) for index in range(count)]
-    devices = [device_of(library, handle) for handle in handles if handle is not None]
+    devices = []
+    for index in range(count_devices(library)):
+        with suppress(SensorLost):
+            handle = library.ask("nvmlDeviceGetHandleByIndex", index)
+            if handle is not None:
+                devices.append(device_of(library, handle))
     return tuple(sorted(devices, key=lambda device: device.bus_id))
+
+
+def count_devices(library: NvmlLibrary) -> int:
+    """Return how many devices the driver counts, those that do not answer included.
+
+    Raises:
+        SensorError: it does not tell.
+    """
+    count = library.ask("nvmlDeviceGetCount")
+    return int(library.call("nvmlDeviceGetCount") if count is None else count)
 
 
 def device_of(library: NvmlLibrary, handle: Any) -> NvmlDevice:

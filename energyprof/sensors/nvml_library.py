@@ -16,16 +16,25 @@ __all__ = ["DriverReloaded", "NvmlLibrary", "describe", "failure"]
 _NEVER: Final = frozenset({3, 4, 13})  # not supported, no permission, function not found
 _LOST: Final = frozenset({15})  # the GPU fell off the bus
 _RELOADED: Final = frozenset({1, 2, 9, 18})  # uninitialised, stale handle, driver unloaded, version mismatch
+_PASSING: Final = frozenset({10, 999})  # took too long, unknown: may succeed a moment later
+_ATTEMPTS: Final = 5
 _FIELD_VALUES: Final = "nvmlDeviceGetFieldValues"
 _WORDS: Final = {
+    1: "the driver was unloaded or loaded anew meanwhile",
+    2: "the driver does not know the device any more",
     3: "this card or driver does not support it",
     4: "no permission",
+    6: "the driver does not find it",
     9: "the NVIDIA driver is not loaded",
     10: "the driver took too long",
     12: "libnvidia-ml.so.1 was not found",
     13: "this driver does not have it",
-    15: "the GPU has fallen off the bus",
+    15: "the GPU has fallen off the bus (`dmesg` tells why, as an Xid)",
+    16: "the GPU must be reset (`nvidia-smi --gpu-reset`)",
+    17: "the operating system does not let the driver reach the GPU",
     18: "driver and library have different versions",
+    20: "the driver is out of memory",
+    21: "the driver has no data yet",
     999: "the driver gave an unknown error",
 }
 _ADVICE: Final = {
@@ -55,12 +64,16 @@ class NvmlLibrary:
             import pynvml
         except ImportError as error:
             raise SensorUnavailable(f"NVIDIA GPUs cannot be read: {error}; install nvidia-ml-py") from error
-        try:
-            pynvml.nvmlInit()
-        except pynvml.NVMLError as error:
-            code = error.value
-            words, advice = _WORDS.get(code, str(error)), _ADVICE.get(code, "see `nvidia-smi`")
-            raise SensorUnavailable(f"NVIDIA GPUs cannot be read: {words}; {advice}") from error
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                pynvml.nvmlInit()
+                break
+            except pynvml.NVMLError as error:
+                code = error.value
+                if code in _PASSING and left:
+                    continue  # a driver that is merely flaky is asked again
+                words, advice = _WORDS.get(code, str(error)), _ADVICE.get(code, "see `nvidia-smi`")
+                raise SensorUnavailable(f"NVIDIA GPUs cannot be read: {words}; {advice}") from error
         return cls(pynvml)
 
     def share(self) -> NvmlLibrary:
@@ -121,7 +134,7 @@ class NvmlLibrary:
 
         return read
 
-    def ask(self, function: str, *arguments: object, attempts: int = 5) -> Any | None:
+    def ask(self, function: str, *arguments: object, attempts: int = _ATTEMPTS) -> Any | None:
         """Call a function whose answer may be missing; return None where it is.
 
         A driver that is merely flaky is asked again.

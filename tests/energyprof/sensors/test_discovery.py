@@ -13,6 +13,7 @@ import pytest
 
 from energyprof.record.model import Provenance
 from energyprof.sensors.discovery import Discovery, discover
+from energyprof.testing.cards import CARDS
 from energyprof.testing.clock import VirtualClock
 from energyprof.testing.faults import Fault, NvmlCode
 from energyprof.testing.nvml import StandInNvml
@@ -99,6 +100,23 @@ def test_one_gpu_that_is_lost_leaves_the_others_with_their_numbers(make_nvml: Ma
     assert [gpu.domain for gpu in found.gpus] == ["gpu:0", "gpu:1"]
     assert "nvml:gpu:1" in names(found)
     assert "nvml:gpu:0" not in names(found)
+
+
+def test_one_gpu_that_answers_nothing_at_all_leaves_the_others_and_is_told(make_nvml: MakeNvml) -> None:
+    nvml = make_nvml("hopper", "ada")
+    nvml.fault(Fault(device=0, code=NvmlCode.GPU_IS_LOST))
+    found = look(nvml)
+    assert [(gpu.domain, gpu.name) for gpu in found.gpus] == [("gpu:0", CARDS["ada"].name)]
+    assert "nvml:gpu:0" in names(found)
+    assert any("1 of 2 NVIDIA GPUs gave no answer" in problem for problem in found.problems)
+
+
+def test_a_driver_that_is_merely_flaky_at_the_start_hides_no_gpu(make_nvml: MakeNvml) -> None:
+    for seed in range(8):
+        nvml = make_nvml("hopper")
+        nvml.fault(Fault(probability=0.3, seed=seed))
+        found = look(nvml)
+        assert "nvml:gpu:0" in names(found), found.problems
 
 
 def test_a_machine_whose_driver_shows_no_gpu_says_so(make_nvml: MakeNvml) -> None:

@@ -31,6 +31,19 @@ def test_an_unknown_code_is_told_by_its_number() -> None:
     assert describe(12345) == "NVML error 12345"
 
 
+@pytest.mark.parametrize("code", sorted(set(NvmlCode)))
+def test_every_code_that_a_driver_is_seen_to_give_has_words(code: NvmlCode) -> None:
+    assert "NVML error" not in describe(code)
+
+
+def test_a_library_that_does_not_start_at_once_is_started_again(make_nvml: MakeNvml) -> None:
+    nvml = make_nvml("hopper")
+    nvml.fault(Fault(function="nvmlInit", code=NvmlCode.UNKNOWN))
+    with pytest.raises(SensorUnavailable, match="unknown error; see `nvidia-smi`"):
+        NvmlLibrary.open()
+    assert nvml.calls("nvmlInit") == 5
+
+
 def test_the_last_of_several_holders_shuts_the_library_down(make_nvml: MakeNvml) -> None:
     nvml = make_nvml("hopper")
     library = NvmlLibrary.open()
