@@ -78,20 +78,23 @@ def partial_record(findings: Findings) -> Iterator[Flag]:
 def no_gpu_sensor(findings: Findings) -> Iterator[Flag]:
     """Say that no GPU is in the total, and how bad that is."""
     environment = findings.report.environment
-    on_gpu = (environment.device or "").startswith("cuda") or bool(environment.gpus)
+    on_gpu = (environment.device or "").startswith("cuda")
     if any(domain.startswith("gpu") for domain in findings.attribution.domains):
         return
-    if environment.device == "cpu" and not on_gpu:
+    if environment.device == "cpu" and not environment.gpus:
         return  # there is nothing to miss
-    ran = (
-        f"although training ran on {environment.device}"
-        if on_gpu and environment.device
-        else "if there is one"
-    )
+    unread = "the energy of the GPU is not in the total"
+    severity, what = Severity.INFO, f"{unread}, if there is one"
+    if on_gpu:
+        severity, what = Severity.ERROR, f"{unread}, although training ran on {environment.device}"
+    elif environment.device == "cpu":
+        severity, what = Severity.WARNING, "what the GPU drew while the CPU trained is not in the total"
+    elif environment.gpus:
+        severity, what = Severity.ERROR, f"{unread}, although this machine has one"
     yield Flag(
         code="no-gpu-sensor",
-        severity=Severity.ERROR if on_gpu else Severity.INFO,
-        message=f"No GPU sensor was read: the energy of the GPU is not in the total, {ran}.",
+        severity=severity,
+        message=f"No GPU sensor was read: {what}.",
         advice=DOCTOR,
         field="totals.energy_by_domain_j.gpu:0",
     )
@@ -101,6 +104,8 @@ def cpu_missing(findings: Findings) -> Iterator[Flag]:
     """Say which domains are not in the total."""
     domains = findings.attribution.domains
     missing = [name for name, domain in domains.items() if domain is None]
+    if any(name.startswith("gpu") for name in domains):  # where none is, one flag says so
+        missing += [gpu.domain for gpu in findings.report.environment.gpus if gpu.domain not in domains]
     for name in missing if "cpu" in domains else [*missing, "cpu"]:
         title = {"cpu": "CPU", "dram": "Memory (DRAM)"}.get(name, name.upper().replace(":", " "))
         yield Flag(

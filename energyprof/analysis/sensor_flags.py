@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -27,43 +28,86 @@ __all__ = [
 LONG_REFRESHES: Final = 5  # a longer wait between two refreshes is a gap in the sampling
 GAP_SHARE: Final = 0.01
 FILLED_IN: Final = "that energy is filled in from the power around it, and its bounds are wide"
+POWER_WENT_ON: Final = "its power readings took its place, and the bounds are wide"
 WENT_ON: Final = "its counter went on, so the total holds that energy, but not when it was used"
 MOST_DISAGREEMENT: Final = 0.05
 FROZEN_S: Final = 1.5  # a counter that stood still for longer did not merely start anew
 
 
 def sampling_gap(findings: Findings) -> Iterator[Flag]:
-    """Say how long a domain's sensor was not read, and whether energy is lost with that or only its times."""
+    """Say how long a domain's sensor told nothing, and whether energy is lost with that or only its times."""
     window = (findings.trace.window_ns[0] * NS, findings.trace.window_ns[1] * NS)
     for name, domain in findings.attribution.known.items():
-        unread = [_unread_s(part, window) for part in domain.curve.parts]
-        lost, blind = max(pair[0] for pair in unread), max(pair[1] for pair in unread)
-        if lost + blind <= 0:
+        silence = max(
+            (_silence(part, window) for part in domain.curve.parts), key=lambda found: found.total_s
+        )
+        if silence.total_s <= 0:
             continue
-        share = (lost + blind) / findings.seconds
+        share = silence.total_s / findings.seconds
+        told = f"{format_duration(silence.total_s)} ({share:.1%} of the window)"
+        what = (
+            f"The energy counter of {name} told nothing for {told}: {POWER_WENT_ON}"
+            if silence.powered_s > 0.5 * silence.total_s
+            else f"{name} could not be read for {told}: {FILLED_IN if silence.lost_s > 0 else WENT_ON}"
+        )
         yield Flag(
             code="sampling-gap",
             severity=Severity.WARNING if share > GAP_SHARE else Severity.INFO,
-            message=f"{name} could not be read for {format_duration(lost + blind)} "
-            f"({share:.1%} of the window): {FILLED_IN if lost > 0 else WENT_ON}.",
+            message=f"{what}.",
             advice="See the sensor's failures in the report; run again if the share is large.",
             value=share,
         )
 
 
-def _unread_s(part: SensorCurve, window: tuple[float, float]) -> tuple[float, float]:
-    """Return the seconds of a window whose energy is not known, and those of long waits that were counted.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Silence:
+    """For how long one sensor told nothing.
+
+    Attributes:
+        lost_s: whose energy is not known from it.
+        powered_s: of these, in which a counter's power readings went on.
+        late_s: whose energy a counter told afterwards.
+    """
+
+    lost_s: float
+    powered_s: float
+    late_s: float
+
+    @property
+    def total_s(self) -> float:
+        return self.lost_s + self.late_s
+
+
+def _silence(part: SensorCurve, window: tuple[float, float]) -> _Silence:
+    """Return the silences of a sensor in a window.
 
     Not known are gaps, and what lies before or after all readings by more than a few refreshes.
     """
     inside = np.clip(np.concatenate([[-np.inf], part.refreshes.at_s, [np.inf]]), *window)
     length = np.diff(inside)
-    long = length > LONG_REFRESHES * part.refresh_s
+    long = length > _patience_s(part)
     beyond = np.zeros(len(length), bool)
     beyond[[0, -1]] = True
     gap = np.concatenate([[False], part.refreshes.gap, [False]])
     lost = gap | (beyond & long)
-    return float(length[lost].sum()), float(length[long & ~lost].sum())
+    powered = sum(_powered_s(part, inside[k], inside[k + 1]) for k in np.flatnonzero(lost))
+    return _Silence(
+        lost_s=float(length[lost].sum()), powered_s=powered, late_s=float(length[long & ~lost].sum())
+    )
+
+
+def _patience_s(part: SensorCurve) -> float:
+    """Return how long a sensor may take from one refresh to the next; means over longer overlap."""
+    moving = not part.counted and part.power is not None and part.power.moving_mean
+    return LONG_REFRESHES * part.refresh_s + (part.power.window_s if moving and part.power else 0.0)
+
+
+def _powered_s(part: SensorCurve, start_s: float, end_s: float) -> float:
+    """Return for how much of a time a counter's power readings went on."""
+    if not part.counted or part.power is None or len(part.power) < 2:
+        return 0.0
+    length = np.diff(np.clip(part.power.at_s, start_s, end_s))
+    return float(length[~part.power.silent].sum())
 
 
 def counter_troubles(findings: Findings) -> Iterator[Flag]:
