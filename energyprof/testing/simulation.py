@@ -7,6 +7,7 @@ a run folder and read back. Only the clock and the driver are stand-ins.
 from __future__ import annotations
 
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from energyprof.sensors.base import Sensor
 from energyprof.sensors.nvml import NvmlSensor
 from energyprof.sensors.nvml_device import list_devices
 from energyprof.sensors.nvml_library import NvmlLibrary
+from energyprof.sensors.nvml_state import NvmlStateSensor
 from energyprof.sensors.rapl import find_zones, open_zones
 from energyprof.testing.cards import Card
 from energyprof.testing.clock import VirtualClock
@@ -34,7 +36,10 @@ from energyprof.testing.nvml import StandInNvml
 from energyprof.testing.powercap import FakePowercap
 from energyprof.testing.true_power import TruePower
 
-__all__ = ["Simulation", "simulate", "simulate_host"]
+__all__ = ["Event", "Simulation", "simulate", "simulate_host"]
+
+#: Seconds since recording started, and what happens to the machine then.
+Event = tuple[float, Callable[[StandInNvml], object]]
 
 _CALL_NS: Final = 100_000
 _SECOND_NS: Final = 10**9
@@ -100,6 +105,7 @@ def simulate(
     missing: Sequence[str] = (),
     devices: int = 1,
     stall_s: tuple[float, float] | None = None,
+    events: Sequence[Event] = (),
     idle_s: float = 2.0,
     seed: int = 0,
 ) -> Simulation:
@@ -112,25 +118,31 @@ def simulate(
         missing: functions that the driver does not have.
         devices: how many such cards run it, all at once.
         stall_s: from when until when the sampling thread does not get to run, since recording started.
+        events: what else happens, when; with any, the devices' state is recorded too.
         idle_s: idle time recorded before and after the window.
         seed: of the sampling thread's late wake-ups.
     """
     with StandInNvml([card] * devices, missing=missing, call_ns=_CALL_NS) as nvml, nvml.loaded():
         for fault in faults:
             nvml.fault(fault.later(nvml.clock.now_ns()))
-        sensors = _gpu_sensors(nvml)
+        sensors = _gpu_sensors(nvml, state=bool(events))
         stage = _Stage(nvml.clock, load, idle_s, seed, stall_s)
         for k in range(devices):
             nvml.set_power(k, load.power(stage.origin_ns + stage.open_ns, card.idle_w))
-        return stage.record(sensors, (load.power(stage.open_ns, card.idle_w),) * devices, calls=nvml.calls)
+        truths = (load.power(stage.open_ns, card.idle_w),) * devices
+        script = _Script(nvml, events, stage.origin_ns)
+        return stage.record(sensors, truths, calls=nvml.calls, before_poll=script.catch_up)
 
 
-def simulate_host(load: Load, *, packages: int = 2, range_uj: int = 400_000_000, seed: int = 0) -> Simulation:
+def simulate_host(
+    load: Load, *, packages: int = 2, dead: int = 0, range_uj: int = 400_000_000, seed: int = 0
+) -> Simulation:
     """Run a load on the CPU packages of a host and record it through their RAPL counters.
 
     Args:
         load: what each package does.
         packages: how many sockets there are, each with a DRAM counter; the first shows up a second time.
+        dead: how many of the sockets, from the last, have a counter that stands still.
         range_uj: where the counters wrap.
         seed: of the sampling thread's late wake-ups.
     """
@@ -140,7 +152,8 @@ def simulate_host(load: Load, *, packages: int = 2, range_uj: int = 400_000_000,
         stage = _Stage(clock, load, 2.0, seed)
         power, dram = load.power(stage.origin_ns + stage.open_ns, _PACKAGE_IDLE_W), TruePower.steady(_DRAM_W)
         for k in range(packages):
-            package = tree.add(f"package-{k}", power, start_uj=k * 123_456_789, range_uj=range_uj)
+            shown = TruePower.steady(0.0) if k >= packages - dead else power
+            package = tree.add(f"package-{k}", shown, start_uj=k * 123_456_789, range_uj=range_uj)
             tree.add("dram", dram, parent=package.key, range_uj=range_uj)
         tree.add("package-0", power, control="intel-rapl-mmio", range_uj=range_uj)
         sensors, _ = open_zones(find_zones(tree.root), clock)
@@ -148,13 +161,29 @@ def simulate_host(load: Load, *, packages: int = 2, range_uj: int = 400_000_000,
         return stage.record(list(sensors), truths, before_poll=tree.advance)
 
 
-def _gpu_sensors(nvml: StandInNvml) -> list[Sensor]:
+def _gpu_sensors(nvml: StandInNvml, *, state: bool) -> list[Sensor]:
     library = NvmlLibrary.open()
     try:
-        devices = enumerate(list_devices(library))
-        return [NvmlSensor(library, device, f"gpu:{k}", nvml.clock) for k, device in devices]
+        devices = list(enumerate(list_devices(library)))
+        sensors: list[Sensor] = [NvmlSensor(library, device, f"gpu:{k}", nvml.clock) for k, device in devices]
+        if state:
+            sensors += [NvmlStateSensor(library, device, f"gpu:{k}") for k, device in devices]
+        return sensors
     finally:
         library.close()  # each sensor has a hold of its own
+
+
+class _Script:
+    """What happens to the machine while it is recorded."""
+
+    def __init__(self, nvml: StandInNvml, events: Sequence[Event], origin_ns: int) -> None:
+        self._nvml = nvml
+        self._coming = deque((origin_ns + int(at_s * _SECOND_NS), event) for at_s, event in events)
+
+    def catch_up(self) -> None:
+        """Let happen what is due by now."""
+        while self._coming and self._coming[0][0] <= self._nvml.clock.now_ns():
+            self._coming.popleft()[1](self._nvml)
 
 
 class _Stage:

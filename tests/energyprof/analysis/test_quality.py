@@ -63,6 +63,25 @@ def test_a_gpu_that_was_used_and_not_read_is_an_error(report_of, sim):
     assert "no-gpu-sensor" in codes(report_of(draft=seen).flags)
 
 
+def test_a_gpu_beside_a_run_on_the_cpu_is_said_to_be_left_out(report_of, sim):
+    gpus = (GpuInfo(domain="gpu:0", name="x", uuid="y"),)
+    draft = sim.draft()
+    beside = replace(draft, environment=replace(draft.environment, device="cpu", gpus=gpus))
+    flag = next(flag for flag in report_of(draft=beside).flags if flag.code == "no-gpu-sensor")
+    assert flag.severity is Severity.WARNING
+    assert "what the GPU drew while the CPU trained is not in the total" in flag.message
+
+
+def test_one_gpu_of_two_that_was_not_read_is_an_error(report_of, sim, steady):
+    gpus = tuple(GpuInfo(domain=f"gpu:{k}", name="x", uuid=f"y{k}") for k in range(2))
+    draft = sim.draft()
+    two = replace(draft, environment=replace(draft.environment, gpus=gpus))
+    report = report_of(sim.counter(steady), sensors=[sim.sensor()], draft=two)
+    (flag,) = (flag for flag in report.flags if flag.code == "gpu-missing")
+    assert (flag.severity, flag.field) == (Severity.ERROR, "totals.energy_by_domain_j.gpu:1")
+    assert flag.message == "GPU 1 energy not available, so not in the total."
+
+
 def test_a_run_on_the_cpu_misses_no_gpu(report_of, sim):
     draft = sim.draft()
     on_cpu = replace(draft, environment=replace(draft.environment, device="cpu"))

@@ -14,7 +14,8 @@ from energyprof.analysis.sensor_flags import (
     power_range_broken,
     sampling_gap,
 )
-from energyprof.record.model import Severity
+from energyprof.record.model import Provenance, Severity
+from energyprof.record.trace import ChannelKind
 
 
 @pytest.fixture
@@ -68,6 +69,25 @@ def test_polls_that_stopped_without_a_word_are_a_gap_too(sim, findings):
 def test_a_sensor_that_never_came_back_is_a_gap_until_the_window_closes(sim, steady, findings):
     (flag,) = sampling_gap(findings(sim.counter(steady, end_s=10.0)))
     assert flag.value == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_counter_that_stands_still_for_good_is_told_apart_from_an_unread_device(sim, steady, findings):
+    (flag,) = sampling_gap(findings(sim.counter(steady, end_s=10.0), sim.power(steady)))
+    assert flag.value == pytest.approx(0.5, abs=0.02)
+    assert "The energy counter of gpu:0 told nothing" in flag.message
+    assert "its power readings took its place" in flag.message
+
+
+def test_a_mean_over_a_second_without_a_counter_is_no_silence(sim, findings):
+    truth = sim.random_truth(np.random.default_rng(0), 20.0)
+    info = sim.sensor(source=Provenance.SAMPLED, window_s=0.025)
+    watch = sim.Watch(window_s=1.0)
+    mean = replace(sim.power(truth, watch), kind=ChannelKind.POWER_AVERAGE)
+    assert list(sampling_gap(findings(mean, sensors=[info]))) == []
+    silent = replace(sim.power(truth, replace(watch, gaps_s=[(6.0, 11.0)])), kind=ChannelKind.POWER_AVERAGE)
+    (flag,) = sampling_gap(findings(silent, sensors=[info]))
+    assert flag.value == pytest.approx(5 / 18, abs=0.08)
+    assert "filled in" in flag.message
 
 
 def test_a_short_gap_is_only_said(sim, findings):
