@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -20,11 +21,13 @@ from energyprof.gate.metric import Reading
 from energyprof.gate.observation import Observation, parse_time
 from energyprof.gate.sides import sittings
 from energyprof.record.decoding import decode
+from energyprof.record.json_lines import line_of_literal, line_of_place, misfit_words
 from energyprof.record.model import RunStatus
 
 __all__ = ["BASELINE_SCHEMA", "Baseline", "baseline_path", "noise_of", "read_baseline", "render_baseline"]
 
 BASELINE_SCHEMA: Final = "energyprof.baseline/1"
+_MEND: Final = "restore it, or promote it anew"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ class Baseline:
         reason: why, in the words of who promoted them.
         target: what counted as learned, where the budget has a target.
         noise: metric -> how much it moved within and between sittings.
+        place: the file and line that name its budget, where it was read from a file.
     """
 
     budget: str
@@ -47,6 +51,7 @@ class Baseline:
     git_sha: str | None = None
     target: Target | None = None
     noise: Mapping[str, Noise] = field(default_factory=dict)
+    place: str | None = None
 
 
 def baseline_path(template: str, budget: str, labels: Mapping[str, Any]) -> str:
@@ -116,7 +121,8 @@ def read_baseline(path: Path, name: str) -> Baseline:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"cannot read baseline {name}: {reason}") from error
-    return _to_baseline(_parse(text, name), name)
+    document = _parse(text, name)
+    return _to_baseline(document, lambda *place: f"{name}:{line_of_place(text, place)}")
 
 
 def _run_to_json(run: Observation) -> dict[str, Any]:
@@ -179,40 +185,52 @@ class _Document:
 
 
 def _parse(text: str, name: str) -> _Document:
-    try:
-        data = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        told = str(error).splitlines()[0]
-        raise ConfigError(f"baseline {name} is not whole JSON ({told}): restore it") from error
-    schema = data.get("schema") if isinstance(data, dict) else None
+    data = _load(text, name)
+    schema = data.pop("schema", None) if isinstance(data, dict) else None
     if schema != BASELINE_SCHEMA:
         seen = "none" if schema is None else repr(schema)[:60]
-        place = f"{name}:{_line_of('schema', text)}" if schema is not None else name
-        raise ConfigError(f"baseline {place} has schema {seen}, not '{BASELINE_SCHEMA}': promote it anew")
-    document, misfits = decode(_Document, data)
+        told = f"it has schema {seen}, not '{BASELINE_SCHEMA}'"
+        raise _mistake(name, line_of_place(text, ("schema",)), f"{told}: promote it anew")
+    document, misfits = decode(_Document, data, refuse_unknown=True)
     if document is None:
-        where = ".".join(map(str, misfits[0].path))
-        wrong = "is missing" if misfits[0].kind == "missing" else f"should be {misfits[0].expected}"
-        raise ConfigError(f"baseline {name}: {where} {wrong}: restore it, or promote it anew")
+        first = min(misfits, key=lambda misfit: line_of_place(text, misfit.path))
+        more = f" (and {len(misfits) - 1} more)" if len(misfits) > 1 else ""
+        raise _mistake(name, line_of_place(text, first.path), f"{misfit_words(first)}{more}; {_MEND}")
+    _refuse_impossible(document, text, name)
     return document
 
 
-def _line_of(key: str, text: str) -> int:
-    """Return the line on which a key of the outermost table stands first."""
-    return text.count("\n", 0, text.find(f'"{key}"')) + 1
+def _load(text: str, name: str) -> Any:
+    def refuse(literal: str) -> NoReturn:
+        line = line_of_literal(text, lambda word: word == literal)
+        raise _mistake(name, line, f"it holds {literal}, which no figure can be; {_MEND}")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise _mistake(name, error.lineno, f"it is not whole JSON ({error.msg}); restore it") from error
+    except (ValueError, RecursionError) as error:
+        told = str(error).splitlines()[0]
+        raise ConfigError(f"baseline {name} is not whole JSON ({told}): restore it") from error
 
 
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"it holds {constant}, which no figure can be")
-
-
-def _to_baseline(document: _Document, name: str) -> Baseline:
+def _refuse_impossible(document: _Document, text: str, name: str) -> None:
     if not document.runs:
-        raise ConfigError(f"baseline {name}: runs is empty: promote it anew")
-    if any(
-        sigma is not None and sigma < 0 for n in document.noise.values() for sigma in (n.within, n.between)
-    ):
-        raise ConfigError(f"baseline {name}: noise is negative: promote it anew")
+        raise _mistake(name, line_of_place(text, ("runs",)), "runs is empty: promote it anew")
+    for metric, noise in document.noise.items():
+        for key, sigma in (("within", noise.within), ("between", noise.between)):
+            if sigma is not None and sigma < 0:
+                place = ("noise", metric, key)
+                told = f"{'.'.join(place)} is negative ({sigma:g}): promote it anew"
+                raise _mistake(name, line_of_place(text, place), told)
+
+
+def _mistake(name: str, line: int | None, told: str) -> ConfigError:
+    place = name if line is None else f"{name}:{line}"
+    return ConfigError(f"baseline {place}: {told}")
+
+
+def _to_baseline(document: _Document, place_of: Callable[..., str]) -> Baseline:
     return Baseline(
         budget=document.budget,
         promoted_at=document.promoted_at,
@@ -220,11 +238,12 @@ def _to_baseline(document: _Document, name: str) -> Baseline:
         git_sha=document.git_sha,
         target=document.target,
         noise=document.noise,
-        runs=tuple(map(_to_observation, document.runs)),
+        place=place_of("budget"),
+        runs=tuple(_to_observation(run, index, place_of) for index, run in enumerate(document.runs)),
     )
 
 
-def _to_observation(run: _Run) -> Observation:
+def _to_observation(run: _Run, index: int, place_of: Callable[..., str]) -> Observation:
     return Observation(
         id=run.id,
         digest=run.digest,
@@ -236,16 +255,20 @@ def _to_observation(run: _Run) -> Observation:
         git_sha=run.git_sha,
         device=run.device,
         key=run.key,
-        readings=dict(_readings(run.readings.items())),
+        readings={
+            name: _to_reading(figure, partial(place_of, "runs", index, "readings", name))
+            for name, figure in run.readings.items()
+            if figure.never or figure.value is not None
+        },
     )
 
 
-def _readings(figures: Iterable[tuple[str, _Figure]]) -> Iterable[tuple[str, Reading]]:
-    for name, figure in figures:
-        if figure.never:
-            yield name, Reading(value=math.inf)
-        elif figure.value is not None:
-            yield (
-                name,
-                Reading(value=figure.value, low=figure.low, high=figure.high, estimated=figure.estimated),
-            )
+def _to_reading(figure: _Figure, place: Callable[..., str]) -> Reading:
+    value = math.inf if figure.never or figure.value is None else figure.value
+    return Reading(
+        value=value,
+        low=figure.low,
+        high=figure.high,
+        estimated=figure.estimated,
+        place=None if value > 0 else place("value"),
+    )

@@ -64,7 +64,8 @@ class Shelf:
         baseline = read_baseline(self._folder / path, path)
         if baseline.budget != budget.name:
             raise ConfigError(
-                f"baseline {path} was promoted for budget '{baseline.budget}', not for '{budget.name}'"
+                f"baseline {baseline.place}: it was promoted for budget '{baseline.budget}', "
+                f"not for '{budget.name}'"
             )
         return base_from(baseline, path)
 

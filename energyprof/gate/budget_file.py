@@ -92,9 +92,9 @@ def budget_file_in(folder: Path) -> Path | None:
     standalone, pyproject = folder / _STANDALONE, folder / _PYPROJECT
     inside = pyproject.is_file() and "[tool.energyprof" in pyproject.read_text("utf-8", errors="replace")
     if standalone.is_file() and inside:
-        raise ConfigError(
-            f"budgets stand both in {_STANDALONE} and in {_PYPROJECT} ([tool.energyprof]): keep one"
-        )
+        before = pyproject.read_text("utf-8", errors="replace").partition("[tool.energyprof")[0]
+        line = before.count("\n") + 1
+        raise ConfigError(f"{_PYPROJECT}:{line}: budgets stand here and in {_STANDALONE}: keep one")
     if standalone.is_file():
         return standalone
     return pyproject if inside else None
@@ -146,7 +146,8 @@ def budget_text(path: Path, name: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{name} is not UTF-8 text (byte {error.start}): save it as UTF-8") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{name}:{line}: not UTF-8 text (byte {error.start}): save it as UTF-8") from error
     except OSError as error:
         raise ConfigError(f"cannot read {name}: {error.strerror}") from error
 

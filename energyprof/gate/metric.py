@@ -20,12 +20,14 @@ class Reading:
         low: lower bound that its sensor guarantees, or None.
         high: upper bound, or None.
         estimated: True where joules come from a model, not from a measurement.
+        place: of a value that none can be, the file and line where it stands.
     """
 
     value: float
     low: float | None = None
     high: float | None = None
     estimated: bool = False
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,10 @@ class Metric:
     energy: bool = False
     exact: bool = False
     deterministic: bool = False
+
+    def fits(self, value: float) -> bool:
+        """Tell whether it can have that value: above zero, or for an accuracy from 0 to 1."""
+        return value > 0 if self.log else 0 <= value <= 1
 
     @property
     def is_accuracy(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from energyprof.errors import RecordError
 from energyprof.gate.budget import Budget
 from energyprof.gate.metric import METRICS, Metric, Reading
 from energyprof.gate.target import readings_to_target
+from energyprof.record.json_lines import line_of_place
 from energyprof.record.model import Report, RunStatus, Severity
 from energyprof.record.schema import parse_report
 
@@ -40,10 +41,12 @@ class GateRun:
 
     Attributes:
         digest: sha256 of the file: tells a copy of a run from another run.
+        unfit: metric -> the file and line of a value that it cannot have.
     """
 
     report: Report
     digest: str
+    unfit: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -95,7 +98,19 @@ def load_run(path: Path, name: str | None = None) -> GateRun:
         raise RecordError(f"{shown} is not text: not a report.json") from error
     except OSError as error:
         raise RecordError(f"cannot read {shown}: {error.strerror}") from error
-    return GateRun(report=parse_report(text, shown), digest=hashlib.sha256(text.encode()).hexdigest())
+    report = parse_report(text, shown)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return GateRun(report=report, digest=digest, unfit=_unfit_places(report, text, shown))
+
+
+def _unfit_places(report: Report, text: str, shown: str) -> dict[str, str]:
+    found = {}
+    for name, metric in METRICS.items():
+        reading = metric.read(report)
+        if reading is not None and not metric.fits(reading.value):
+            table = "quality" if metric.is_accuracy else "totals"
+            found[name] = f"{shown}:{line_of_place(text, (table, name, 'value'))}"
+    return found
 
 
 def observe(run: GateRun, budget: Budget | None = None) -> Observation:
@@ -106,6 +121,7 @@ def observe(run: GateRun, budget: Budget | None = None) -> Observation:
         **{entry.metric.name: entry.metric for entry in (budget.metrics if budget else ())},
     }.values()
     readings = {m.name: reading for m in metrics if (reading := m.read(report)) is not None}
+    readings |= {name: replace(readings[name], place=place) for name, place in run.unfit.items()}
     if budget is not None and budget.target is not None:
         readings.update(readings_to_target(report, budget.target))
     return Observation(

@@ -63,17 +63,15 @@ def _value_obstacle(
 ) -> Finding | None:
     metric = entry.metric
     for run in runs:
-        value = run.value(metric.name)
-        if value is None:
+        reading = run.readings.get(metric.name)
+        if reading is None:
             reason = Reason.MISSING_METRIC if side == "head" else Reason.MISSING_BASELINE
             mend = ": promote runs that have it" if side == "base" and case.given.promoted else ""
             return _invalid(reason, f"{side} run {run.id} has no {metric.name} ({metric.meaning}){mend}")
-        if metric.is_accuracy and not 0 <= value <= 1:
-            return _invalid(Reason.UNFIT_VALUES, f"{side} run {run.id} has an accuracy of {value:g}")
-        if metric.log and not value > 0:
-            return _invalid(
-                Reason.UNFIT_VALUES, f"{side} run {run.id} has {metric.name} {value:g}: it must be above zero"
-            )
+        if not metric.fits(reading.value):
+            seen = f"{metric.name} {reading.value:g}" + (f" ({reading.place})" if reading.place else "")
+            must = "it must be from 0 to 1" if metric.is_accuracy else "it must be above zero"
+            return _invalid(Reason.UNFIT_VALUES, f"{side} run {run.id} has {seen}: {must}")
     return None
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from energyprof.errors import OutputError, RecordError
 from energyprof.record.decoding import decode
+from energyprof.record.json_lines import line_of_literal, line_of_place, misfit_words
 from energyprof.record.model import SCHEMA, Report
 
 if TYPE_CHECKING:
@@ -62,18 +64,15 @@ def parse_report(text: str, origin: str = "report") -> Report:
         raise RecordError(f"{origin} is no energyprof report: it has no schema '{SCHEMA}'")
     if data["schema"] != SCHEMA:
         raise RecordError(
-            f"{origin} has schema '{data['schema']}', this energyprof reads '{SCHEMA}': "
-            "read it with the energyprof that wrote it, or upgrade"
+            f"{origin}:{line_of_place(text, ('schema',))}: it has schema '{data['schema']}', this energyprof "
+            f"reads '{SCHEMA}': read it with the energyprof that wrote it, or upgrade"
         )
     report, misfits = decode(Report, data)
     if report is not None:
         return report
-    where = ".".join(map(str, misfits[0].path)) or "the document"
     more = f" (and {len(misfits) - 1} more)" if len(misfits) > 1 else ""
-    if misfits[0].kind == "missing":
-        raise RecordError(f"{origin}: {where} is missing{more}")
-    seen = repr(misfits[0].seen)[:80]
-    raise RecordError(f"{origin}: {where} should be {misfits[0].expected}, seen {seen}{more}")
+    line = line_of_place(text, misfits[0].path)
+    raise RecordError(f"{origin}:{line}: {misfit_words(misfits[0])}{more}")
 
 
 def read_report(path: str | Path) -> Report:
@@ -128,7 +127,10 @@ def _umask() -> int:
 
 def _load(text: str, origin: str) -> Any:
     def refuse(constant: str) -> NoReturn:
-        raise RecordError(f"{origin} holds {constant}: JSON has no such value, a missing figure is null")
+        line = line_of_literal(text, lambda word: word == constant)
+        raise RecordError(
+            f"{origin}:{line}: it holds {constant}: JSON has no such value, a missing figure is null"
+        )
 
     def finite(literal: str) -> float:
         value = float(literal)
@@ -138,11 +140,12 @@ def _load(text: str, origin: str) -> Any:
         return json.loads(text, parse_constant=refuse, parse_float=finite)
     except json.JSONDecodeError as error:
         raise RecordError(
-            f"{origin} is not whole JSON: {error.msg} at line {error.lineno}; "
+            f"{origin}:{error.lineno}: it is not whole JSON: {error.msg}; "
             "rebuild it from its trace with 'energyprof report build'"
         ) from error
     except ValueError as error:  # an integer of thousands of digits
-        raise RecordError(f"{origin} holds a number that no figure can be: {error}") from error
+        line = line_of_literal(text, lambda word: len(word) > sys.get_int_max_str_digits() > 0)
+        raise RecordError(f"{origin}:{line}: it holds a number that no figure can be: {error}") from error
     except RecursionError as error:
         raise RecordError(f"{origin} is nested too deeply to be a report") from error
 

@@ -64,28 +64,68 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "no TOML": (budget('"1.8 kJ"', '"1.8 kJ'), "energyprof.toml:15: not TOML"),
     "a baseline from another schema": (
         edit(BASELINE, "baseline/1", "baseline/7"),
-        f"baseline {BASELINE}:2 has schema 'energyprof.baseline/7', not 'energyprof.baseline/1'",
+        f"baseline {BASELINE}:2: it has schema 'energyprof.baseline/7', not 'energyprof.baseline/1'",
     ),
     "a report as a baseline": (
         lambda folder: shutil.copy(folder / SECOND, folder / BASELINE) and None,
-        f"baseline {BASELINE}:2 has schema 'energyprof.report/1'",
+        f"baseline {BASELINE}:2: it has schema 'energyprof.report/1'",
     ),
     "an infinite baseline": (
         edit(BASELINE, r'("energy_j": \{\s*"value": )[\d.]+', r"\g<1>1e999"),
-        f"baseline {BASELINE}: runs.0.readings.energy_j.value should be a finite number",
+        f"baseline {BASELINE}:LINE: runs.0.readings.energy_j.value should be a finite number, seen inf",
+    ),
+    "a baseline with no number in it": (
+        edit(BASELINE, r'("energy_j": \{\s*"value": )[\d.]+', r"\g<1>NaN"),
+        f"baseline {BASELINE}:LINE: it holds NaN, which no figure can be",
+    ),
+    "a baseline with text for a number": (
+        edit(BASELINE, r'("energy_j": \{\s*"value": )[\d.]+', r'\g<1>"12"'),
+        f"baseline {BASELINE}:LINE: runs.0.readings.energy_j.value should be a finite number, seen '12'",
+    ),
+    "a baseline without a field": (
+        edit(BASELINE, '"promoted_at": .*\n', ""),
+        f"baseline {BASELINE}:1: promoted_at is missing",
+    ),
+    "a baseline with a key that is none": (
+        edit(BASELINE, r'("energy_j": \{\s*"val)ue"', r'\g<1>eu"'),
+        f"baseline {BASELINE}:LINE: runs.0.readings.energy_j.valeu: unknown key 'valeu': did you mean",
+    ),
+    "a baseline with negative noise": (
+        edit(BASELINE, r'("energy_j": \{\s*"within": )[\d.]+', r"\g<1>-0.5"),
+        f"baseline {BASELINE}:LINE: noise.energy_j.within is negative (-0.5)",
+    ),
+    "a baseline of another budget": (
+        edit(BASELINE, '"mnist-mf"', '"mnist-bp"'),
+        f"baseline {BASELINE}:3: it was promoted for budget 'mnist-bp', not for 'mnist-mf'",
     ),
     "half a baseline": (
         lambda folder: (folder / BASELINE).write_text('{"schema":') and None,
-        f"baseline {BASELINE} is not whole JSON",
+        f"baseline {BASELINE}:1: it is not whole JSON",
     ),
     "missing runs": (lambda folder: shutil.rmtree(folder / "reports"), "no runs in 'reports'"),
     "half a run": (
         lambda folder: (folder / SECOND).write_text('{"schema":') and None,
-        "head-1/report.json is not whole JSON",
+        "head-1/report.json:1: it is not whole JSON",
     ),
     "an infinite run": (
         edit(SECOND, r'("energy_j": \{\s*"value": )[\d.]+', r"\g<1>1e999"),
-        "head-1/report.json holds 1e999",
+        "head-1/report.json:LINE: it holds 1e999",
+    ),
+    "a run with text for a number": (
+        edit(SECOND, r'("energy_j": \{\s*"value": )[\d.]+', r'\g<1>"12"'),
+        "head-1/report.json:LINE: totals.energy_j.value should be a finite number, seen '12'",
+    ),
+    "a run of another schema": (
+        edit(SECOND, "report/1", "report/7"),
+        "head-1/report.json:2: it has schema 'energyprof.report/7'",
+    ),
+    "budgets that are not UTF-8": (
+        lambda folder: (folder / "energyprof.toml").write_bytes(b"# one\n# \xe9\n") and None,
+        "energyprof.toml:2: not UTF-8 text (byte 8)",
+    ),
+    "budgets in two files": (
+        lambda folder: (folder / "pyproject.toml").write_text("[project]\n\n[tool.energyprof]\n") and None,
+        "pyproject.toml:3: budgets stand here and in energyprof.toml",
     ),
     "the same run twice": (
         lambda folder: shutil.copytree(folder / "reports/head-1", folder / "reports/copy") and None,
@@ -100,19 +140,35 @@ INVALID: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "a zero baseline": (
         edit(BASELINE, r'("energy_j": \{\s*"value": )[\d.]+', r"\g<1>0.0"),
-        "base run base-0 has energy_j 0: it must be above zero",
+        f"base run base-0 has energy_j 0 ({BASELINE}:LINE): it must be above zero",
     ),
     "a negative run": (
         edit(SECOND, r'("energy_j": \{\s*"value": )[\d.]+', r"\g<1>-5.0"),
-        "head run head-1 has energy_j -5: it must be above zero",
+        "head run head-1 has energy_j -5 (head-1/report.json:LINE): it must be above zero",
     ),
     "no run of this budget": (budget('algo = "mf"', 'algo = "ff"'), "no run matches this budget"),
+    "an accuracy above one": (
+        edit(SECOND, r'("test_accuracy": )[\d.]+', r"\g<1>97.5"),
+        "head run head-1 has test_accuracy 97.5 (head-1/report.json:LINE): it must be from 0 to 1",
+    ),
     "a partial run": (edit(SECOND, '"completed"', '"partial"'), "head-1 is partial"),
     "a metric that no run has": (
         budget(r"peak_device_memory_bytes\]\nmax = .*\nkind = .*", '"phase_s.nap"]\nmax = "1 s"'),
         "head run head-0 has no phase_s.nap",
     ),
 }
+
+
+def lined(folder: Path, expected: str) -> str:
+    """Fill in the line on which the first mistake of these tests stands."""
+    mistake = re.compile(
+        r'"value": (1e999|NaN|"12"|0\.0|-5\.0)$|"valeu"|"within": -|"value": (1e999|NaN|"12"|0\.0|-5\.0),|'
+        r'"test_accuracy": 97'
+    )
+    path = folder / (BASELINE if BASELINE in expected else SECOND)
+    rows = path.read_text().splitlines() if path.is_file() else []
+    line = next((number for number, row in enumerate(rows, 1) if mistake.search(row)), 0)
+    return expected.replace("LINE", str(line))
 
 
 @pytest.fixture
@@ -134,7 +190,7 @@ def test_a_mistake_is_one_line_with_its_file_and_exit_2(
     assert told.out == ""
     assert told.err.startswith("error: ")
     assert told.err.count("\n") == 1
-    assert expected in told.err
+    assert lined(folder, expected) in told.err
 
 
 @pytest.mark.parametrize("name", INVALID)
@@ -145,7 +201,7 @@ def test_what_cannot_be_judged_says_why_on_its_line_with_exit_4(
     change(folder)
     capsys.readouterr()
     assert main(["check", "--github"]) == 4
-    told = capsys.readouterr().out
+    told, expected = capsys.readouterr().out, lined(folder, expected)
     assert told.startswith("INVALID: ")
     assert re.search(r"  INVALID +[\w.]+ \w+  \(energyprof\.toml:\d+\)\n", told)
     assert re.search(

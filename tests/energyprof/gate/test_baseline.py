@@ -55,7 +55,7 @@ def test_a_baseline_holds_no_path_and_no_name_of_the_machine(make: RunMaker) -> 
     [
         (
             lambda d: d | {"schema": "energyprof.baseline/9"},
-            "b.json:1 has schema 'energyprof.baseline/9', not",
+            "b.json:1: it has schema 'energyprof.baseline/9', not",
         ),
         (lambda d: d | {"schema": "energyprof.report/1"}, "has schema 'energyprof.report/1', not"),
         (lambda d: {k: v for k, v in d.items() if k != "schema"}, "has schema none, not"),

@@ -325,7 +325,7 @@ def test_lint_reviews_the_file_without_runs(repository: RunMaker, capsys: pytest
     config.write_text(BUDGET)
     (repository.folder / "baselines/mnist-mf/test-cpu.json").write_text("{")
     assert run("check", "--lint") == 2
-    assert "baseline baselines/mnist-mf/test-cpu.json is not whole JSON" in capsys.readouterr().out
+    assert "baseline baselines/mnist-mf/test-cpu.json:1: it is not whole JSON" in capsys.readouterr().out
 
 
 def test_baselines_are_promoted_shown_and_compared(
