@@ -43,7 +43,7 @@ def show(
     json_form: JsonOption = False,
 ) -> None:
     """Print what a baseline holds: runs, figures, noise, commit and reason."""
-    from energyprof.gate.baseline import read_baseline, render_baseline
+    from energyprof.gate.baseline_file import read_baseline, render_baseline
     from energyprof.gate.baseline_text import render_baseline_text
     from energyprof.gate.session import shown_path
 
@@ -58,7 +58,7 @@ def diff(
     json_form: JsonOption = False,
 ) -> None:
     """Print how two baselines differ: each metric as a ratio with its interval, and what is not equal."""
-    from energyprof.gate.baseline import read_baseline
+    from energyprof.gate.baseline_file import read_baseline
     from energyprof.gate.baseline_text import diff_baselines, render_diff, render_diff_json
     from energyprof.gate.session import shown_path
 

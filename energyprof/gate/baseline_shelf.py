@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from energyprof.errors import ConfigError
-from energyprof.gate.baseline import Baseline, baseline_path, read_baseline
+from energyprof.gate.baseline import Baseline, baseline_path
+from energyprof.gate.baseline_file import read_baseline
 from energyprof.gate.budget import Budget
 from energyprof.gate.case import Base
 from energyprof.gate.observation import GateRun, Observation, labels, observe

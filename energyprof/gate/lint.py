@@ -10,7 +10,7 @@ from pathlib import Path
 
 from energyprof.analysis.detectability import detectable_effect
 from energyprof.errors import ConfigError
-from energyprof.gate.baseline import read_baseline
+from energyprof.gate.baseline_file import read_baseline
 from energyprof.gate.budget import Budget, BudgetBook, Level, Limit, LimitKind, MetricBudget
 from energyprof.gate.budget_file import Problem, review_budgets
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from energyprof.analysis.statistics import Noise
 from energyprof.errors import UsageError
-from energyprof.gate.baseline import Baseline, read_baseline
+from energyprof.gate.baseline import Baseline
+from energyprof.gate.baseline_file import read_baseline
 from energyprof.gate.budget_file import budget_file_in, read_budgets
 from energyprof.gate.metric import metric_named
 from energyprof.gate.plan import Plan, observed_noise, plan_runs

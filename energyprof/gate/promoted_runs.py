@@ -6,7 +6,7 @@ import glob
 import re
 from pathlib import Path
 
-from energyprof.gate.baseline import read_baseline
+from energyprof.gate.baseline_file import read_baseline
 from energyprof.gate.budget_file import budget_file_in, read_budgets
 
 __all__ = ["promoted_ids"]

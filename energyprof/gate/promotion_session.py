@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from energyprof.errors import OutputError, UsageError
-from energyprof.gate.baseline import read_baseline, render_baseline
+from energyprof.gate.baseline_file import read_baseline, render_baseline
 from energyprof.gate.baseline_shelf import shelf_path
 from energyprof.gate.promotion import promote
 from energyprof.gate.run_files import load_runs

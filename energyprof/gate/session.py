@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from energyprof.errors import UnknownName
-from energyprof.gate.baseline import Baseline, read_baseline
+from energyprof.gate.baseline import Baseline
+from energyprof.gate.baseline_file import read_baseline
 from energyprof.gate.baseline_shelf import Shelf
 from energyprof.gate.budget import Budget, BudgetBook
 from energyprof.gate.budget_file import find_budget_file, read_budgets

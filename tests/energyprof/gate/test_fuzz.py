@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from energyprof.cli import main
 from energyprof.errors import EnergyprofError
-from energyprof.gate.baseline import read_baseline, render_baseline
+from energyprof.gate.baseline_file import read_baseline, render_baseline
 from energyprof.gate.baseline_shelf import Shelf
 from energyprof.gate.budget_file import parse_budgets, review_budgets
 from energyprof.gate.check import check_budgets

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from energyprof.errors import ConfigError
-from energyprof.gate.baseline import Baseline, render_baseline
+from energyprof.gate.baseline import Baseline
+from energyprof.gate.baseline_file import render_baseline
 from energyprof.gate.observation import Observation
 from energyprof.gate.promoted_runs import promoted_ids
 from energyprof.record.model import RunStatus
