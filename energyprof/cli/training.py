@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import typer
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from learners.resumption import Checkpoint
 
 __all__ = ["parse_settings", "train_and_report"]
+
+_PACKAGE: Final = Path(__file__).parents[1]
 
 
 def parse_settings(texts: list[str]) -> dict[str, str]:
@@ -78,7 +81,7 @@ def train_and_report(
     if not silent:
         _announce(experiment, before)
     try:
-        with profiler:
+        with _plain_warnings(), profiler:
             profiler.describe(**prepared.facts)
             with _view(experiment.title, profiler, prepared.task.batch_size, silent) as view:
                 prepared.train(profiler, view, None if checkpoint is None else checkpoint.content)
@@ -89,6 +92,31 @@ def train_and_report(
             refresh_index(profiling["out"])
             if not silent:
                 _say_how_to_continue(profiler.run)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show warnings about the run as the one line that they are, without the line of code they come from."""
+    import warnings
+
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def plainly(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if category is RuntimeWarning and Path(filename).is_relative_to(_PACKAGE):
+                typer.echo(f"warning: {message}", err=True)
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = plainly
+        yield
 
 
 def _say_how_to_continue(run: Run) -> None:

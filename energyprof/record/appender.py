@@ -8,7 +8,9 @@ its last batch.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +23,7 @@ __all__ = ["ArrowAppender"]
 
 _MOST_PENDING_BYTES: Final = 64 * 1024 * 1024
 _PIECE_BYTES: Final = 1 << 16
+_COPIED_BYTES: Final = 1 << 24
 
 
 class ArrowAppender:
@@ -91,6 +94,11 @@ class ArrowAppender:
             self._pending_rows += count
         self._write()
 
+    @property
+    def refused_rows(self) -> int:
+        """Return how many rows the disk refused and still lacks; :meth:`copy_to` has them."""
+        return self._pending_rows
+
     def close(self) -> None:
         """End the stream and close the file; a second call does nothing."""
         if self._file < 0:
@@ -100,9 +108,20 @@ class ArrowAppender:
             self._sink.flush()
             self._write()
             self._restore_if_removed()
-            self.lost_rows += self._pending_rows
-        os.close(self._file)
+        with suppress(OSError):  # some disks say only now that they are full: nothing is left to be done
+            os.close(self._file)
         self._file = -1
+
+    def copy_to(self, path: Path) -> None:
+        """Write the stream to another file, with what its own disk refused. For a closed stream.
+
+        Raises:
+            OSError: it cannot be written there, or not be read here.
+        """
+        with open(self.path, "rb") as own, open(path, "xb") as copy:
+            shutil.copyfileobj(own, copy)
+            copy.write(self._pending)
+        self._pending_rows = 0
 
     def _batch(self, rows: Mapping[str, Any], names: Sequence[str]) -> pa.RecordBatch:
         import pyarrow as pa
@@ -123,8 +142,9 @@ class ArrowAppender:
             while written < len(self._pending):
                 written += os.pwrite(self._file, bytes(self._pending[written:]), self._size + written)
         except OSError as error:
-            self.problem = f"{self.path.name}: {error.strerror}"
-            os.ftruncate(self._file, self._size)
+            self.problem = f"{self.path.name} could not be written for a while: {error.strerror}"
+            with suppress(OSError):  # what is cut in its last batch can be read up to it
+                os.ftruncate(self._file, self._size)
             return
         self._size += len(self._pending)
         self._pending.clear()
@@ -136,7 +156,9 @@ class ArrowAppender:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_bytes(os.pread(self._file, self._size, 0))
+            with open(self.path, "wb") as file:
+                for start in range(0, self._size, _COPIED_BYTES):
+                    file.write(os.pread(self._file, min(_COPIED_BYTES, self._size - start), start))
         except OSError as error:
             self.problem = f"{self.path.name}: removed while the run went on, and {error.strerror}"
 

@@ -83,7 +83,12 @@ class RunFolder:
     def problems(self) -> tuple[str, ...]:
         """Say what could not be put on disk."""
         lost = [f"{s.path.name}: {s.lost_rows} rows were lost" for s in self._streams if s.lost_rows]
-        return (*[s.problem for s in self._streams if s.problem], *lost)
+        late = [
+            f"{s.path.name}: the last {s.refused_rows} rows did not fit there"
+            for s in self._streams
+            if s.refused_rows
+        ]
+        return (*[s.problem for s in self._streams if s.problem], *lost, *late)
 
     @property
     def trace_bytes(self) -> int:
@@ -101,6 +106,24 @@ class RunFolder:
         except OSError as error:
             raise OutputError(f"cannot write to '{self.path}': {error.strerror}") from error
         write_report(report, self.path / REPORT_JSON)
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether the disk still lacks rows that it refused."""
+        return any(stream.refused_rows for stream in self._streams)
+
+    def copy_to(self, folder: Path) -> None:
+        """Write the trace to another folder, with what its own disk refused. For closed streams.
+
+        Raises:
+            OutputError: it cannot be written there, or not be read here.
+        """
+        try:
+            folder.mkdir(parents=True)
+            for stream in self._streams:
+                stream.copy_to(folder / stream.path.name)
+        except OSError as error:
+            raise OutputError(f"cannot write to '{folder}': {error.strerror}") from error
 
     def close(self) -> None:
         """End the streams."""

@@ -6,7 +6,6 @@ import atexit
 import os
 import sys
 import threading
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields, replace
@@ -18,7 +17,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from energyprof.carbon import carbon_intensity
 from energyprof.clock import Clock, SystemClock
-from energyprof.errors import EnergyprofError, UnknownName, UsageError
+from energyprof.errors import UnknownName, UsageError
 from energyprof.record.environment import collect_environment, shorten_home
 from energyprof.record.model import (
     Environment,
@@ -36,6 +35,7 @@ from energyprof.record.model import (
 from energyprof.record.store import new_run_id
 from energyprof.recording.batch_length import batch_length
 from energyprof.recording.cuda_timeline import device_timing
+from energyprof.recording.finish import finished_run
 from energyprof.recording.recorder import Recorder
 from energyprof.recording.run import Run
 from energyprof.recording.termination import Termination, how_it_ended
@@ -357,8 +357,6 @@ class Profiler:
         return replace(report, workload=replace(report.workload, **work), environment=environment)
 
     def _finish(self, recorder: Recorder, error: BaseException | None) -> None:
-        from energyprof.report.build import build_report
-
         assert self._draft is not None
         status, reason = how_it_ended(error)
         duration_s = (self._closed_ns - self._opened_ns) / 1e9
@@ -380,12 +378,7 @@ class Profiler:
             overhead=recorder.overhead(duration_s),
             flags=tuple(self._flags),
         )
-        try:
-            report = build_report(recorder.folder.path, draft, html=self._html)
-        except (EnergyprofError, OSError) as problem:
-            warnings.warn(f"the report could not be written: {problem}", RuntimeWarning, stacklevel=4)
-            report = draft
-        self._run = Run(recorder.folder.path, report)
+        self._run = finished_run(recorder.folder, draft, html=self._html)
 
 
 def _seed_of_environment() -> int | None:

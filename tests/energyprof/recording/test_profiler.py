@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -189,19 +190,45 @@ def test_a_full_disk_does_not_stop_training(
     assert any("No space left" in flag.message for flag in report.flags)
 
 
+def test_a_disk_that_stays_full_costs_no_row_and_the_record_is_elsewhere(
+    tmp_path: Path, sensor: SteadySensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    prof = profiler(tmp_path / "runs", sensor)
+    prof.start()
+    work(prof, 5)
+    time.sleep(1.1)
+    monkeypatch.setattr(os, "pwrite", full)
+    work(prof, 5)
+    with pytest.warns(RuntimeWarning, match="its own folder could not take it"):
+        prof.stop()
+    assert prof.run.path != prof.path
+    assert prof.run.path.name == prof.path.name
+    assert prof.run.report.totals.steps == 10
+    assert read_report(prof.run.path / "report.json") == prof.run.report
+    assert prof.run.trace.complete
+    assert str(prof.run.path) in prof.run.report.flags[0].message
+    assert rebuild_report(prof.path).run.status is RunStatus.PARTIAL
+    shutil.rmtree(prof.run.path)
+
+
 def test_a_disk_that_stays_full_is_a_warning_and_no_exception(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tempfile
-
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     prof = profiler(tmp_path)
     prof.start()
+    work(prof, 5)
     monkeypatch.setattr(tempfile, "mkstemp", full)
-    with pytest.warns(RuntimeWarning, match="No space left"):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.warns(RuntimeWarning, match="could not be written: .*No space left"):
         prof.stop()
+    assert prof.run.report.totals.steps == 5  # the figures are there all the same
 
 
 def test_an_output_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:

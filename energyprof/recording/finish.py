@@ -1,0 +1,58 @@
+"""The end of a run: its report, in its own folder; where the disk there is full, in a spare one.
+
+What a full disk refused is still in memory by then, and a training run of a week should not end without its
+figures.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from energyprof.errors import EnergyprofError
+from energyprof.record.model import Flag, Report, Severity
+from energyprof.record.store import RunFolder, read_trace
+from energyprof.recording.run import Run
+
+__all__ = ["finished_run"]
+
+
+def finished_run(folder: RunFolder, draft: Report, *, html: bool) -> Run:
+    """Build the report of a run whose streams are closed; warns where it is not where it should be.
+
+    Args:
+        folder: where the run was recorded.
+        draft: what is known besides the trace.
+        html: whether to write the page too.
+    """
+    from energyprof.report.build import build_report
+
+    problem = "; ".join(folder.problems)
+    if not folder.refused:
+        try:
+            return Run(folder.path, build_report(folder.path, draft, html=html))
+        except (EnergyprofError, OSError) as error:
+            problem = str(error)
+    try:
+        spare = Path(tempfile.mkdtemp(prefix="energyprof-")) / folder.path.name
+        folder.copy_to(spare)
+        told = f"The record is in '{spare}': its own folder could not take it ({problem})."
+        moved = Flag(code="recording-problem", severity=Severity.WARNING, message=told)
+        run = Run(spare, build_report(spare, replace(draft, flags=(moved, *draft.flags)), html=html))
+    except (EnergyprofError, OSError):
+        told = f"the report could not be written: {problem}"
+        run = Run(folder.path, _in_memory(folder, draft))
+    warnings.warn(told, RuntimeWarning, stacklevel=5)
+    return run
+
+
+def _in_memory(folder: RunFolder, draft: Report) -> Report:
+    """Return the figures of what is on disk, or the draft where nothing is."""
+    from energyprof.analysis.summary import summarise
+
+    with suppress(EnergyprofError, OSError):
+        return summarise(read_trace(folder.path), draft)
+    return draft
