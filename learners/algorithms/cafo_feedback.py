@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from learners.base import Batch, PhaseMarker
 from learners.networks.blueprint import Blueprint
-from learners.networks.convolution import ConvBlock, conv_features
+from learners.networks.convolution import ConvBlock, conv_features, set_gradients
 from learners.networks.dense import Dense, drop_gradients
 from learners.networks.initialisation import torch_default
 from learners.networks.losses import cross_entropy_error
@@ -68,7 +68,8 @@ class BlockFeedback(nn.Module):
                 loss, error = cross_entropy_error(self.head(features), batch.y)  # e (B, C)
                 self.head.set_gradient(error, features)
             for block, output, matrix in zip(self.blocks, outputs, self.feedback, strict=True):
-                self._set_gradient(block, output, (error @ matrix).view_as(output).to(output.dtype))
+                delta = (error @ matrix).view_as(output).to(output.dtype)
+                set_gradients(block.parameters(), output, delta)
         with phase("optimizer"):
             self.optimizer.step()
             for part in (*self.blocks, self.head):
@@ -85,11 +86,3 @@ class BlockFeedback(nn.Module):
     def loss(self, batch: Batch) -> Tensor:
         """Return the head's cross-entropy on a batch, without learning."""
         return F.cross_entropy(self.logits(batch.x), batch.y)
-
-    @staticmethod
-    def _set_gradient(block: ConvBlock, output: Tensor, delta: Tensor) -> None:
-        parameters = list(block.parameters())
-        for parameter, gradient in zip(
-            parameters, torch.autograd.grad(output, parameters, delta), strict=True
-        ):
-            parameter.grad = gradient

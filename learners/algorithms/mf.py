@@ -34,7 +34,7 @@ from energyprof.errors import UsageError
 from learners.base import Batch, Below, Learner, Metrics, Stage, Top
 from learners.configuration import setting
 from learners.networks.blueprint import Blueprint
-from learners.networks.convolution import ConvBlock, conv_blocks, conv_features
+from learners.networks.convolution import ConvBlock, conv_blocks, conv_features, set_gradients
 from learners.networks.dense import Dense, drop_gradients, relu_backward_
 from learners.networks.initialisation import kaiming_uniform, torch_default
 from learners.networks.losses import cross_entropy_error
@@ -151,9 +151,7 @@ class MonoForwardBlock(nn.Module):
         """Set the gradients of L_i from a_i of :meth:`activate`; return L_i."""
         with torch.enable_grad():
             loss = F.cross_entropy(self.goodness(a), y)
-        parameters = list(self.parameters())
-        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-            parameter.grad = gradient
+        set_gradients(self.parameters(), loss)
         return loss.detach()
 
 

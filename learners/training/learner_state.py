@@ -27,7 +27,7 @@ __all__ = ["capture", "copied", "restore"]
 
 _OF_EVERY_MODULE: Final = frozenset(vars(nn.Module())) - {"training"}
 _PLAIN: Final = (type(None), bool, int, float, str)
-_FIXED: Final = (nn.Module, LearnerConfig, torch.device, torch.dtype, Enum, ModuleType)
+_FIXED: Final = (nn.Module, LearnerConfig, torch.device, torch.dtype, torch.memory_format, Enum, ModuleType)
 _KIND: Final = "is"
 
 

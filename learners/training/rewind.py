@@ -18,7 +18,7 @@ from learners.training.random_state import capture_generators, restore_generator
 __all__ = ["Rewind"]
 
 _CODE: Final = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType, partial)
-_FIXED: Final = (*_CODE, LearnerConfig, Enum, torch.device, torch.dtype, torch.Size)
+_FIXED: Final = (*_CODE, LearnerConfig, Enum, torch.device, torch.dtype, torch.memory_format, torch.Size)
 
 
 class Rewind:
