@@ -101,8 +101,14 @@ def restop(report: Report, rule: StoppingRule) -> Restopped:
     """Apply a stopping rule to a run's stored epochs.
 
     Raises:
-        UsageError: the run has no epochs, or never logged the metric.
+        UsageError: the run has no epochs, never logged the metric, or is a part of a resumed training.
     """
+    before = report.run.resumed_from
+    if before is not None:
+        raise UsageError(
+            f"run {report.run.id} is a part of a training: it continues {before.run}, and its curve begins "
+            "in the middle; apply the rule to a run that was trained without a break"
+        )
     if not report.epochs:
         raise UsageError(f"run {report.run.id} has no epochs in its record: there is nothing to stop earlier")
     metric = rule.metric or _default_metric(report)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from energyprof.record.model import (
     Provenance,
     Quantity,
     Report,
+    ResumedFrom,
     RunInfo,
     RunStatus,
     Totals,
@@ -122,3 +125,11 @@ def test_a_run_without_epochs_or_without_the_metric_is_refused() -> None:
         restop(run(), StoppingRule(patience=1))
     with pytest.raises(UsageError, match="never logged 'f1'"):
         restop(run(1.0), StoppingRule(patience=1, metric="f1"))
+
+
+def test_a_part_of_a_training_is_refused_for_its_curve_begins_in_the_middle() -> None:
+    whole = run(3.0, 2.0, 2.5)
+    before = ResumedFrom(run="20260101-first", stage="train", epoch=4, passes=4)
+    part = replace(whole, run=replace(whole.run, resumed_from=before))
+    with pytest.raises(UsageError, match="it continues 20260101-first, and its curve begins in the middle"):
+        restop(part, StoppingRule(patience=1))
