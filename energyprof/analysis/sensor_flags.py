@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from energyprof.analysis.arrays import NS
-from energyprof.analysis.energy_curve import SensorCurve
 from energyprof.analysis.findings import Findings
 from energyprof.analysis.sampling_error import sampling_error
+from energyprof.analysis.silence import silence_of
 from energyprof.record.model import Flag, Provenance, Severity
 from energyprof.record.trace import Channel, ChannelKind
 from energyprof.units import format_duration, format_energy, format_power
@@ -25,7 +24,6 @@ __all__ = [
     "sampling_gap",
 ]
 
-LONG_REFRESHES: Final = 5  # a longer wait between two refreshes is a gap in the sampling
 GAP_SHARE: Final = 0.01
 FILLED_IN: Final = "that energy is filled in from the power around it, and its bounds are wide"
 POWER_WENT_ON: Final = "its power readings took its place, and the bounds are wide"
@@ -39,7 +37,7 @@ def sampling_gap(findings: Findings) -> Iterator[Flag]:
     window = (findings.trace.window_ns[0] * NS, findings.trace.window_ns[1] * NS)
     for name, domain in findings.attribution.known.items():
         silence = max(
-            (_silence(part, window) for part in domain.curve.parts), key=lambda found: found.total_s
+            (silence_of(part, window) for part in domain.curve.parts), key=lambda found: found.total_s
         )
         if silence.total_s <= 0:
             continue
@@ -57,57 +55,6 @@ def sampling_gap(findings: Findings) -> Iterator[Flag]:
             advice="See the sensor's failures in the report; run again if the share is large.",
             value=share,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Silence:
-    """For how long one sensor told nothing.
-
-    Attributes:
-        lost_s: whose energy is not known from it.
-        powered_s: of these, in which a counter's power readings went on.
-        late_s: whose energy a counter told afterwards.
-    """
-
-    lost_s: float
-    powered_s: float
-    late_s: float
-
-    @property
-    def total_s(self) -> float:
-        return self.lost_s + self.late_s
-
-
-def _silence(part: SensorCurve, window: tuple[float, float]) -> _Silence:
-    """Return the silences of a sensor in a window.
-
-    Not known are gaps, and what lies before or after all readings by more than a few refreshes.
-    """
-    inside = np.clip(np.concatenate([[-np.inf], part.refreshes.at_s, [np.inf]]), *window)
-    length = np.diff(inside)
-    long = length > _patience_s(part)
-    beyond = np.zeros(len(length), bool)
-    beyond[[0, -1]] = True
-    gap = np.concatenate([[False], part.refreshes.gap, [False]])
-    lost = gap | (beyond & long)
-    powered = sum(_powered_s(part, inside[k], inside[k + 1]) for k in np.flatnonzero(lost))
-    return _Silence(
-        lost_s=float(length[lost].sum()), powered_s=powered, late_s=float(length[long & ~lost].sum())
-    )
-
-
-def _patience_s(part: SensorCurve) -> float:
-    """Return how long a sensor may take from one refresh to the next; means over longer overlap."""
-    moving = not part.counted and part.power is not None and part.power.moving_mean
-    return LONG_REFRESHES * part.refresh_s + (part.power.window_s if moving and part.power else 0.0)
-
-
-def _powered_s(part: SensorCurve, start_s: float, end_s: float) -> float:
-    """Return for how much of a time a counter's power readings went on."""
-    if not part.counted or part.power is None or len(part.power) < 2:
-        return 0.0
-    length = np.diff(np.clip(part.power.at_s, start_s, end_s))
-    return float(length[~part.power.silent].sum())
 
 
 def counter_troubles(findings: Findings) -> Iterator[Flag]:

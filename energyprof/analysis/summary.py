@@ -22,6 +22,7 @@ from energyprof.analysis.findings import Findings, in_window
 from energyprof.analysis.ledger import above_idle, idle_energy, idle_power, ledger_rows
 from energyprof.analysis.phase_energy import PhaseFigures, phase_figures
 from energyprof.analysis.quality import find_flags
+from energyprof.analysis.silence import filled_energy_j
 from energyprof.analysis.step_table import step_columns, step_table
 from energyprof.analysis.windows import phase_seconds, stays
 from energyprof.record.model import (
@@ -77,6 +78,7 @@ def _totals(
         given,
         energy_j=energy,
         energy_by_domain_j=by_domain,
+        filled_energy_j=_filled(energy, trace, attribution),
         idle_energy_j=idle,
         above_idle_energy_j=above_idle(energy, idle),
         duration_s=duration_s,
@@ -88,6 +90,13 @@ def _totals(
         peak_host_memory_bytes=_known(given.peak_host_memory_bytes, _peak(trace, "host")),
         co2e_kg=_co2e(energy, draft),
     )
+
+
+def _filled(energy: Quantity, trace: Trace, attribution: Attribution) -> float | None:
+    if energy.value is None:
+        return None
+    window = (trace.window_ns[0] * NS, trace.window_ns[1] * NS)
+    return filled_energy_j(attribution.curves.values(), window)
 
 
 def _known(given: int | None, found: int | None) -> int | None:

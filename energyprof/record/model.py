@@ -217,6 +217,7 @@ class Totals:
 
     energy_j: Quantity = field(default_factory=Quantity.missing)
     energy_by_domain_j: Mapping[str, Quantity] = field(default_factory=dict)
+    filled_energy_j: float | None = None  # of energy_j, filled in while a sensor could not be read
     idle_energy_j: Quantity = field(default_factory=Quantity.missing)
     above_idle_energy_j: Quantity = field(default_factory=Quantity.missing)
     duration_s: float = 0.0

@@ -61,6 +61,7 @@ SUM_TOLERANCE: Final = 0.005  # a table of rounded joules that misses its total 
 
 _NOTHING: Final = 1e-4  # of the larger bound
 _ALL: Final = 0.999  # as a share: told as all of it
+_NONE: Final = 0.0005  # as a share: told as nothing
 _JOINERS: Final = "\u200c\u200d"  # hold words of some scripts, and emoji, together
 _RANK: Final = (Provenance.COUNTER, Provenance.SAMPLED, Provenance.ESTIMATED, Provenance.MISSING)
 
@@ -137,13 +138,15 @@ def worst_source(quantities: list[Quantity]) -> Provenance:
 
 
 def estimated_text(reports: Sequence[Report]) -> str:
-    """Say how much of the joules of some runs is a model's estimate: a sentence, or nothing."""
-    if all(report.totals.energy_j.source is not Provenance.ESTIMATED for report in reports):
-        return ""
-    share = max(map(_estimated_share, reports))
-    if share > _ALL:
+    """Say how many of the joules of some runs were not measured: a sentence, or nothing."""
+    estimated, filled = max(map(_estimated_share, reports)), max(map(_filled_share, reports))
+    if estimated > _ALL:
         return "The joules are a model's estimate, not a measurement."
-    return f"Of the joules up to {percent(share)} are a model's estimate, not a measurement."
+    up_to = "up to " if len(reports) > 1 else ""
+    parts = [f"{up_to}{percent(estimated)} are a model's estimate"] if estimated else []
+    if filled > _NONE:
+        parts.append(f"{up_to}{percent(filled)} were filled in where a sensor could not be read")
+    return f"Of the joules {' and '.join(parts)}; the rest was measured." if parts else ""
 
 
 def _estimated_share(report: Report) -> float:
@@ -152,6 +155,11 @@ def _estimated_share(report: Report) -> float:
         return 0.0
     known = [part.value or 0.0 for part in parts if part.source is not Provenance.ESTIMATED]
     return 1 - sum(known) / total.value if total.value else 1.0
+
+
+def _filled_share(report: Report) -> float:
+    total, filled = report.totals.energy_j.value, report.totals.filled_energy_j
+    return filled / total if total and filled else 0.0
 
 
 def domain_word(domain: str) -> str:

@@ -41,9 +41,28 @@ def test_a_small_estimated_part_is_not_called_the_whole(bare: Report) -> None:
         domains = {"gpu:0": joules(gpu_j), "cpu": estimated}
         return dataclasses.replace(bare, totals=Totals(energy_j=total, energy_by_domain_j=domains))
 
-    assert words.estimated_text([drawn(345, 9), drawn(100, 0)]).startswith("Of the joules up to 2.5 % are")
+    told = "Of the joules up to 2.5 % are a model's estimate; the rest was measured."
+    assert words.estimated_text([drawn(345, 9), drawn(100, 0)]) == told
+    assert words.estimated_text([drawn(345, 9)]) == told.replace("up to ", "")
     assert words.estimated_text([drawn(0, 9)]).startswith("The joules are a model's estimate")
     assert words.estimated_text([bare]) == ""
+
+
+def test_joules_that_were_filled_in_are_not_called_measured(bare: Report) -> None:
+    estimated = Quantity(value=10.0, source=Provenance.ESTIMATED)
+
+    def drawn(filled_j: float, **domains: Quantity) -> Report:
+        total = Quantity(value=100.0, source=words.worst_source([*domains.values()]))
+        totals = Totals(energy_j=total, energy_by_domain_j=domains, filled_energy_j=filled_j)
+        return dataclasses.replace(bare, totals=totals)
+
+    rest = "filled in where a sensor could not be read; the rest was measured."
+    assert words.estimated_text([drawn(15, gpu=joules(100))]) == f"Of the joules 15.0 % were {rest}"
+    assert words.estimated_text([drawn(15, gpu=joules(90), cpu=estimated)]) == (
+        f"Of the joules 10.0 % are a model's estimate and 15.0 % were {rest}"
+    )
+    assert words.estimated_text([drawn(0, gpu=joules(100))]) == ""
+    assert words.estimated_text([drawn(0.01, gpu=joules(100))]) == ""
 
 
 def test_a_missing_quantity_is_a_dash_and_never_zero() -> None:
