@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_settings", "train_and_report"]
 
-_PACKAGE: Final = Path(__file__).parents[1]
+_OURS: Final = (Path(__file__).parents[1], Path(__file__).parents[2] / "learners")
 
 
 def parse_settings(texts: list[str]) -> dict[str, str]:
@@ -110,7 +110,7 @@ def _plain_warnings() -> Iterator[None]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if category is RuntimeWarning and Path(filename).is_relative_to(_PACKAGE):
+            if category is RuntimeWarning and any(map(Path(filename).is_relative_to, _OURS)):
                 typer.echo(f"warning: {message}", err=True)
             else:
                 show(message, category, filename, lineno, file, line)

@@ -35,6 +35,7 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)  # somebody may have removed the run's folder
         with open(temporary, "wb") as file:
             torch.save({"schema": _SCHEMA, **content}, file)
             file.flush()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from energyprof.errors import UsageError
+from energyprof.errors import OutputError, UsageError
 from learners.base import Learner
 from learners.training.checkpoint_file import write_checkpoint
 from learners.training.learner_state import capture, copied
@@ -19,7 +20,7 @@ __all__ = ["CheckpointWriter", "require_epochs"]
 
 
 class CheckpointWriter:
-    """Keeps one file up to date with a training.
+    """Keeps one file up to date with a training, which a disk that refuses it does not stop.
 
     Epochs between two writings are held in memory, so that an interruption loses no more than the epoch that
     was going on; with ``every`` of 1 nothing needs to be held.
@@ -40,32 +41,32 @@ class CheckpointWriter:
         self._held: Any = None
 
     def epoch_ended(self, learner: Learner, state: TrainingState) -> None:
-        """Write, or hold, where training stands.
-
-        Raises:
-            OutputError: the file cannot be written; the one before it stays.
-        """
+        """Write, or hold, where training stands; warns where the file cannot be written."""
         content = {
             **self._header,
             "training": state.as_dict(),
             "learner": capture(learner),
             "random": capture_generators(self._device),
         }
-        if state.passes % self._every:
+        if state.passes % self._every or not self._written(content):
             self._held = copied(content)
         else:
-            write_checkpoint(self._path, content)
             self._held = None
 
     def leave_last(self) -> None:
-        """Write what is held, if anything is.
-
-        Raises:
-            OutputError: the file cannot be written; the one before it stays.
-        """
+        """Write what is held, if anything is; warns where the file cannot be written."""
         held, self._held = self._held, None
         if held is not None:
-            write_checkpoint(self._path, held)
+            self._written(held)
+
+    def _written(self, content: Mapping[str, Any]) -> bool:
+        """Write the file, or say why it cannot be: training goes on, and an older file stays."""
+        try:
+            write_checkpoint(self._path, content)
+        except OutputError as error:
+            warnings.warn(f"{error}; training goes on", RuntimeWarning, stacklevel=3)
+            return False
+        return True
 
 
 def require_epochs(every: int | None) -> None:
