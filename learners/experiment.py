@@ -231,6 +231,7 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
         memory = measure_memory(learner, batch, rows, task.samples("validation"))
     _require_cache(task, memory, device)
     if device.type == "cuda":
+        torch.cuda.set_device(device)  # the profiler times marks on the current device
         torch.cuda.reset_peak_memory_stats(device)
     return Prepared(
         experiment=experiment,

@@ -23,6 +23,7 @@ __all__ = ["ArrowAppender"]
 
 _MOST_PENDING_BYTES: Final = 64 * 1024 * 1024
 _PIECE_BYTES: Final = 1 << 16
+_CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _COPIED_BYTES: Final = 1 << 24
 
 
@@ -60,7 +61,7 @@ class ArrowAppender:
         self._size = 0
         self._owner = os.getpid()
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            self._file = os.open(path, _CREATE, 0o666)
         except OSError as error:
             raise OutputError(f"cannot create {path}: {error.strerror}") from error
         self._types = {name: kinds[kind] for name, kind in columns.items()}
@@ -107,7 +108,6 @@ class ArrowAppender:
             self._writer.close()
             self._sink.flush()
             self._write()
-            self._restore_if_removed()
         with suppress(OSError):  # some disks say only now that they are full: nothing is left to be done
             os.close(self._file)
         self._file = -1
@@ -137,10 +137,9 @@ class ArrowAppender:
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
     def _write(self) -> None:
+        self._restore_if_removed()
         try:
-            written = 0
-            while written < len(self._pending):
-                written += os.pwrite(self._file, bytes(self._pending[written:]), self._size + written)
+            _write_all(self._file, bytes(self._pending), self._size)
         except OSError as error:
             self.problem = f"{self.path.name} could not be written for a while: {error.strerror}"
             with suppress(OSError):  # what is cut in its last batch can be read up to it
@@ -156,11 +155,29 @@ class ArrowAppender:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, "wb") as file:
-                for start in range(0, self._size, _COPIED_BYTES):
-                    file.write(os.pread(self._file, min(_COPIED_BYTES, self._size - start), start))
+            anew = os.open(self.path, _CREATE, 0o666)
         except OSError as error:
-            self.problem = f"{self.path.name}: removed while the run went on, and {error.strerror}"
+            self.problem = f"{self.path.name} was removed while the run went on: {error.strerror}"
+            return
+        try:
+            for start in range(0, self._size, _COPIED_BYTES):
+                piece = os.pread(self._file, min(_COPIED_BYTES, self._size - start), start)
+                _write_all(anew, piece, start)
+        except OSError as error:
+            self.problem = f"{self.path.name} was removed while the run went on: {error.strerror}"
+            with suppress(OSError):
+                self.path.unlink()
+            os.close(anew)
+            return
+        os.close(self._file)
+        self._file = anew
+        self.problem = f"{self.path.name} was removed while the run went on: it was written anew"
+
+
+def _write_all(file: int, data: bytes, start: int) -> None:
+    written = 0
+    while written < len(data):
+        written += os.pwrite(file, data[written:], start + written)
 
 
 class _Sink:

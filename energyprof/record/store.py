@@ -108,6 +108,11 @@ class RunFolder:
         write_report(report, self.path / REPORT_JSON)
 
     @property
+    def has_report(self) -> bool:
+        """Tell whether ``report.json`` is there: somebody may have removed it."""
+        return (self.path / REPORT_JSON).exists()
+
+    @property
     def refused(self) -> bool:
         """Tell whether the disk still lacks rows that it refused."""
         return any(stream.refused_rows for stream in self._streams)

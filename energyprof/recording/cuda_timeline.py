@@ -104,14 +104,16 @@ def device_timing(
     Raises:
         DeviceError: events or synchronisation were asked for, and CUDA is not in use.
     """
-    torch = sys.modules.get("torch")
-    in_use = torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized()
+    torch: Any = sys.modules.get("torch")
+    cuda: Any = getattr(torch, "cuda", None)
+    # Asking whether CUDA is available would start its driver, which a process that forks later must not have.
+    in_use = cuda is not None and cuda.is_initialized()
     if not in_use and mode in ("events", "sync"):
         raise DeviceError(f"cuda='{mode}' was asked for, but this process does not use CUDA: leave it out")
-    if torch is None or not in_use or mode == "off":
+    if not in_use or mode == "off":
         return None, now_ns
     if mode == "sync":
-        synchronize = torch.cuda.synchronize
+        synchronize = cuda.synchronize
 
         def synchronised_now_ns() -> int:
             synchronize()
@@ -142,8 +144,9 @@ class DeviceTimeline:
         capacity: how many marks may wait for the device before further ones go without a device time.
 
     Attributes:
-        missed: marks without a device time because the ring was full.
+        missed: marks without a device time: the ring was full, or the device failed.
         uncertainty_ns: half the widest bracket of an anchor that was used.
+        failed: what the device threw, after which nothing is resolved any more; None as long as it works.
     """
 
     def __init__(self, events: EventClock, now_ns: Callable[[], int], capacity: int = _CAPACITY) -> None:
@@ -155,6 +158,7 @@ class DeviceTimeline:
         self._anchors: list[_Anchor] = []
         self.missed = 0
         self.uncertainty_ns = 0
+        self.failed: str | None = None
 
     def record(self) -> None:
         """Record the next mark's event: a few calls into the driver, no waiting, no allocation."""
@@ -165,23 +169,38 @@ class DeviceTimeline:
         except IndexError:
             self.missed += 1
             return
-        self._events.record(event)
+        try:
+            self._events.record(event)
+        except (
+            RuntimeError
+        ):  # CUDA's; after a kernel that failed every call throws, and training says so itself
+            self.missed += 1
+            return
         self._waiting.append((index, event))
 
     def resolve(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return mark indices and device times (n,), on the host's clock, of what the device has passed.
 
         Takes a new anchor first where the last one is old. The first call belongs before the first mark.
+        A device that fails is left alone from then on; see :attr:`failed`.
         """
-        self._renew_anchor()
-        found = []
-        while self._anchors and self._waiting and self._events.done(self._waiting[0][1]):
-            index, event = self._waiting.popleft()
-            anchor = self._anchor_of(index)
-            found.append((index, anchor.host_ns + round(self._events.elapsed_s(anchor.event, event) * 1e9)))
-            self._free.append(event)
+        found: list[tuple[int, int]] = []
+        try:
+            if self.failed is None:
+                self._renew_anchor()
+                self._resolve_passed(found)
+        except RuntimeError as error:  # CUDA's: after a kernel that failed every call throws
+            self.failed = (str(error).strip().splitlines() or [type(error).__name__])[0]
         pairs = np.array(found, np.int64).reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
+
+    def _resolve_passed(self, found: list[tuple[int, int]]) -> None:
+        while self._anchors and self._waiting and self._events.done(self._waiting[0][1]):
+            index, event = self._waiting[0]
+            anchor = self._anchor_of(index)
+            found.append((index, anchor.host_ns + round(self._events.elapsed_s(anchor.event, event) * 1e9)))
+            self._waiting.popleft()
+            self._free.append(event)
 
     @property
     def waiting(self) -> int:

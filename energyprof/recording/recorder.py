@@ -68,6 +68,7 @@ class Recorder:
         self._log_names: dict[str, int] = {}
         self._flushing = threading.Lock()
         self._draft: Report | None = None
+        self._written: Report | None = None
         self._problems: list[str] = []
         self._marks_written = 0
         self._mark_s = self._cpu_s = self._cpu_before_s = 0.0
@@ -78,7 +79,13 @@ class Recorder:
     def problems(self) -> tuple[str, ...]:
         """Say what went wrong with recording, in words; times count from the window's start, as charts do."""
         sensors = [_in_words(problem, self._opened_ns) for problem in self.sampler.problems]
-        return (*sensors, *self._problems, *self._thread.flush_errors, *self.folder.problems)
+        return (
+            *sensors,
+            *self._problems,
+            *self._untimed(),
+            *self._thread.flush_errors,
+            *self.folder.problems,
+        )
 
     def sensor_infos(self) -> tuple[SensorInfo, ...]:
         """Describe the sensors, with what was observed of them."""
@@ -111,8 +118,9 @@ class Recorder:
             self._flush_samples()
             self._flush_log()
             self._flush_device()
-            draft, self._draft = self._draft, None
-            if draft is not None:
+            draft = self._draft
+            if draft is not None and (draft is not self._written or not self.folder.has_report):
+                self._written = draft
                 with suppress(OutputError):  # the next draft, or the report itself, will say so
                     self.folder.write_report(draft)
 
@@ -129,16 +137,16 @@ class Recorder:
         self.marks.mark(0)
 
     def stop(self) -> None:
-        """Stop reading, take a last reading of everything, and end the streams."""
+        """Stop reading, take a last reading of everything, and end the streams. Never raises."""
         self.marks.mark(0)
         if not self._thread.stop():
             self._problems.append("the sampling thread hung in a driver call: the last readings are missing")
         self.log({"recording_end": 0.0})
-        self.flush()
-        self._wait_for_device()
-        self.folder.close()
-        for sensor in self._sensors:
-            sensor.close()
+        for last in (self.flush, self._wait_for_device, self.folder.close, *(s.close for s in self._sensors)):
+            try:
+                last()
+            except Exception as error:  # whatever a disk, a device or a sensor throws at the end
+                self._problems.append(f"at the end of the recording: {_first_line(error)}")
 
     def overhead(self, duration_s: float) -> Overhead:
         """Say what recording has cost."""
@@ -177,14 +185,28 @@ class Recorder:
         self.folder.metrics.append({"t_ns": times, "name": names, "value": values}, list(index))
 
     def _flush_device(self) -> None:
-        if self._timeline is not None and self.folder.device is not None:
-            rows, times = self._timeline.resolve()
-            self.folder.device.append({"row": rows, "device_ns": times - self.origin_ns})
+        timeline = self._timeline
+        if timeline is None or timeline.failed or self.folder.device is None:
+            return
+        rows, times = timeline.resolve()
+        self.folder.device.append({"row": rows, "device_ns": times - self.origin_ns})
+
+    def _untimed(self) -> tuple[str, ...]:
+        """Say how many marks have the host's time only, and why."""
+        timeline = self._timeline
+        count = 0 if timeline is None else timeline.missed + timeline.waiting
+        if timeline is None or not count:
+            return ()
+        why = timeline.failed or "it was too far behind the host"
+        return (f"{count} marks were not timed on the device ({why}): the host's times stand for them",)
 
     def _wait_for_device(self) -> None:
         """Let the device pass the last marks; a device that hangs is left after a while."""
         deadline_ns = self._clock.now_ns() + _DEVICE_PATIENCE_NS
-        while self._timeline is not None and self._timeline.waiting and self._clock.now_ns() < deadline_ns:
+        timeline = self._timeline
+        while timeline is not None and not timeline.failed and timeline.waiting:
+            if self._clock.now_ns() >= deadline_ns:
+                return
             self._clock.sleep_until_ns(self._clock.now_ns() + 1_000_000)
             self._flush_device()
 
@@ -201,6 +223,11 @@ def _in_words(problem: SamplerProblem, opened_ns: int) -> str:
 
 def _side(time_s: float) -> str:
     return "before" if time_s < 0 else "after"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _described(sensor: Sensor, channel: object) -> dict[str, str]:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from energyprof.clock import SystemClock
 from energyprof.errors import DeviceError
+from energyprof.recording import profiler
 from energyprof.recording.cuda_timeline import DeviceTimeline, device_timing
 from energyprof.recording.marks import MarkBuffer
 
@@ -27,6 +32,7 @@ class FakeDevice:
     events: list[FakeEvent] = field(default_factory=list)
     tick_ns: int = 500
     refuses_aside: bool = False
+    error: str = ""
 
     def now_ns(self) -> int:
         self.host_ns += self.tick_ns
@@ -42,6 +48,7 @@ class FakeDevice:
         return FakeEvent()
 
     def record(self, event: FakeEvent) -> None:
+        self.fail()
         event.device_ns = self.to_device(max(self.host_ns, self.busy_until_ns))
 
     def record_aside(self, event: FakeEvent) -> None:
@@ -49,7 +56,12 @@ class FakeDevice:
         event.device_ns = 10**18 if self.refuses_aside else self.to_device(self.host_ns)
         self.host_ns += 3_000
 
+    def fail(self) -> None:
+        if self.error:
+            raise RuntimeError(self.error)
+
     def done(self, event: FakeEvent) -> bool:
+        self.fail()
         return event.device_ns is not None and event.device_ns <= self.to_device(self.host_ns)
 
     def elapsed_s(self, earlier: FakeEvent, later: FakeEvent) -> float:
@@ -114,6 +126,51 @@ def test_a_device_that_never_reaches_an_anchor_gives_no_times_and_does_not_hang(
     timeline = DeviceTimeline(device, device.now_ns)
     timeline.record()
     assert timeline.resolve()[0].size == 0
+
+
+def test_a_device_that_fails_is_left_alone_and_its_marks_are_counted() -> None:
+    device = FakeDevice()
+    timeline = DeviceTimeline(device, device.now_ns)
+    timeline.resolve()
+    timeline.record()
+    device.host_ns += 1_000_000
+    assert timeline.resolve()[0].tolist() == [0]
+    timeline.record()
+    device.error = "CUDA error: device-side assert triggered\nCUDA kernel errors might be reported later"
+    timeline.record()
+    assert timeline.resolve()[0].size == 0
+    assert timeline.failed == "CUDA error: device-side assert triggered"
+    device.error = ""
+    assert timeline.resolve()[0].size == 0
+    assert (timeline.missed, timeline.waiting) == (1, 1)
+
+
+def test_a_run_on_a_device_that_fails_ends_with_its_report_and_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = FakeDevice()
+    clock = SystemClock()
+
+    def timing(mode: object, now_ns: object) -> tuple[DeviceTimeline, Callable[[], int]]:
+        return DeviceTimeline(device, device.now_ns), clock.now_ns
+
+    monkeypatch.setattr(profiler, "device_timing", timing)
+    with profiler.Profiler("t", out=tmp_path, sensors=[], html=False) as prof:
+        for k in prof.steps(range(5)):
+            device.error = "CUDA error: an illegal memory access was encountered" if k == 2 else device.error
+    assert prof.run.report.totals.steps == 5
+    (told,) = (flag for flag in prof.run.report.flags if flag.code == "recording-problem")
+    assert "marks were not timed on the device (CUDA error: an illegal memory access" in told.message
+
+
+def test_nothing_asks_whether_cuda_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked() -> bool:
+        raise AssertionError("this starts the driver, and a forked child could not use it any more")
+
+    cuda = SimpleNamespace(is_available=asked, is_initialized=lambda: False)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    clock = iter(range(9)).__next__
+    assert device_timing(None, clock) == (None, clock)
 
 
 def test_every_mark_records_one_event_in_the_order_of_the_rows() -> None:

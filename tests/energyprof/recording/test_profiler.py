@@ -165,12 +165,53 @@ def test_a_sensor_that_is_lost_leaves_a_gap_and_a_reason(tmp_path: Path) -> None
     )
 
 
+def test_a_sensor_that_throws_while_it_is_closed_costs_nothing(tmp_path: Path) -> None:
+    class Sticky(SteadySensor):
+        def close(self) -> None:
+            raise RuntimeError("it does not let go")
+
+    other = SteadySensor(name="other", domain="dram")
+    with profiler(tmp_path, Sticky(), other) as prof:
+        work(prof, 5)
+    assert prof.run.report.totals.steps == 5
+    assert any("it does not let go" in flag.message for flag in prof.run.report.flags)
+    assert other.closed == 1
+
+
+REMOVED = """
+import shutil, sys, time, energyprof
+with energyprof.Profiler("removed", out=sys.argv[1], sensors=[], html=False) as prof:
+    for k, _ in enumerate(prof.steps([[0] * 4] * 100000)):
+        time.sleep(0.002)
+        if k == 100:
+            shutil.rmtree(sys.argv[1])
+        if k == 800:
+            print("now", flush=True)
+"""
+
+
+def test_a_run_whose_folder_was_removed_and_that_is_killed_later_has_lost_the_last_second_only(
+    tmp_path: Path,
+) -> None:
+    child = subprocess.Popen([sys.executable, "-c", REMOVED, str(tmp_path / "runs")], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"now\n"
+    child.kill()
+    child.communicate()
+    (folder,) = list_runs(tmp_path / "runs")
+    report = rebuild_report(folder, html=False)
+    assert report.run.name == "removed"
+    assert report.totals.steps >= 350
+
+
 def test_a_folder_removed_while_it_runs_is_written_anew(tmp_path: Path, sensor: SteadySensor) -> None:
     with profiler(tmp_path, sensor) as prof:
         work(prof, 5)
         shutil.rmtree(prof.path)
         work(prof, 5)
-    assert read_report(prof.path / "report.json").totals.steps == 10
+    report = read_report(prof.path / "report.json")
+    assert report.totals.steps == 10
+    assert any("steps.arrow was removed while the run went on" in flag.message for flag in report.flags)
 
 
 def test_a_full_disk_does_not_stop_training(
