@@ -52,7 +52,15 @@ def render_run(report: Report, trace: Trace | None) -> str:
         "run.html",
         title=f"{report.run.name} · energyprof",
         data=_data(view),
-        scripts=("uplot.min.js", "page.js", "progress.js", "phases.js", "timeline.js")
+        scripts=(
+            "uplot.min.js",
+            "page.js",
+            "progress.js",
+            "phases.js",
+            "panels.js",
+            "charts.js",
+            "timeline.js",
+        )
         if view.panels
         else ("page.js", "progress.js"),
         contents=[

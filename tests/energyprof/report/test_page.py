@@ -19,7 +19,17 @@ def test_vendored_files_are_the_ones_that_were_released() -> None:
 
 
 def test_no_asset_names_an_address_that_would_be_fetched() -> None:
-    for name in ("page.js", "progress.js", "phases.js", "timeline.js", "compare.js", "index.js", "page.css"):
+    for name in (
+        "page.js",
+        "progress.js",
+        "phases.js",
+        "panels.js",
+        "charts.js",
+        "timeline.js",
+        "compare.js",
+        "index.js",
+        "page.css",
+    ):
         text = asset(name)
         assert "</" + "script" not in text
         assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
