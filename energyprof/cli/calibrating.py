@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from energyprof.clock import SystemClock
-from energyprof.errors import DeviceError
+from energyprof.errors import DeviceError, SensorError
 from energyprof.record.environment import shorten_home
 from energyprof.sensors.calibration import Calibration, save_calibration
 from energyprof.units import format_duration, format_power
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from energyprof.record.model import GpuInfo
+    from energyprof.sensors.base import Sensor
 
 __all__ = ["Calibrated", "ProductLoad", "calibrate_gpus", "render_calibration"]
 
 _LEAST_LAUNCH_S: Final = 4e-3  # a queue holds about a thousand launches: longer ones, or queueing would wait
+_IDLE_UTILISATION: Final = 0.05
 _LARGEST: Final = 16384  # three matrices of 0.5 GiB
 
 
@@ -57,13 +59,20 @@ class ProductLoad:
         uuids = {k: getattr(torch.cuda.get_device_properties(k), "uuid", None) for k in devices}
         seen = [k for k, found in uuids.items() if str(found) == wanted]
         if not seen:
-            raise DeviceError(f"torch cannot put a load on GPU {uuid}: calibrate with --idle-only")
+            why = "does not see it" if uuids else "has no CUDA here, or no GPU that it can use"
+            raise DeviceError(f"no load can be put on {uuid}: torch {why}; calibrate with --idle-only")
         self._torch: Any = torch
         self._device = torch.device("cuda", seen[0])
         size, each_s = 2048, 0.0
-        while each_s < _LEAST_LAUNCH_S and size < _LARGEST:
-            size *= 2
-            each_s = self._make(size)
+        try:
+            while each_s < _LEAST_LAUNCH_S and size < _LARGEST:
+                size *= 2
+                each_s = self._make(size)
+        except RuntimeError as error:  # of CUDA: no memory left, above all
+            first = str(error).partition("\n")[0]
+            raise DeviceError(
+                f"no load can be put on {uuid}: {first}; free its memory, or calibrate with --idle-only"
+            ) from error
         self._seconds_each = each_s
         self._begin, self._end = (self._torch.cuda.Event(enable_timing=True) for _ in range(2))
         self._count = 0
@@ -112,18 +121,58 @@ def calibrate_gpus(seconds: float, *, load: bool) -> list[Calibrated]:
 
     clock = SystemClock()
     found = discover(clock)
-    if not found.gpus:
-        reason = next((p for p in found.problems if "NVIDIA" in p or "NVML" in p), "none was found")
-        raise DeviceError(f"no GPU to calibrate: {reason}")
-    sensors = {domain: s for s in found.sensors for domain in s.info.domains}
-    done = []
-    for gpu in found.gpus:
-        work = ProductLoad(gpu.uuid) if load else None
-        calibration = calibrate(sensors[gpu.domain], gpu, clock, seconds=seconds, load=work)
-        done.append(Calibrated(gpu=gpu, calibration=calibration, path=save_calibration(calibration)))
-    for sensor in found.sensors:
-        sensor.close()
-    return done
+    try:
+        if not found.gpus:
+            reason = next((p for p in found.problems if "NVIDIA" in p or "CUDA" in p), "none was found")
+            raise DeviceError(f"no GPU to calibrate: {reason}")
+        done = []
+        for gpu in found.gpus:
+            sensor = next((s for s in found.sensors if gpu.domain in s.info.domains), None)
+            if sensor is None:
+                reason = next(
+                    (p for p in found.problems if p.startswith(gpu.domain)), f"{gpu.domain}: no answer"
+                )
+                raise DeviceError(f"a GPU cannot be calibrated: {reason}; see `energyprof doctor`")
+            state = next((s for s in found.sensors if s.info.name == f"nvml-state:{gpu.domain}"), None)
+            busy = _in_use(state)
+            work = ProductLoad(gpu.uuid) if load else None
+            calibration = calibrate(sensor, gpu, clock, seconds=seconds, load=work)
+            if busy:
+                calibration = _without_idle(calibration, busy)
+            done.append(Calibrated(gpu=gpu, calibration=calibration, path=save_calibration(calibration)))
+        return done
+    finally:
+        for each in found.sensors:
+            each.close()
+
+
+def _in_use(state: Sensor | None) -> str:
+    """Say what uses a card before its calibration begins; empty where it idles, or does not tell."""
+    if state is None:
+        return ""
+    try:
+        now = {reading.channel.rpartition("/")[2]: reading.value for reading in state.read()}
+    except SensorError:
+        return ""
+    if now.get("other_processes", 0.0) > 0:
+        return f"{now['other_processes']:.0f} other process(es) used the card"
+    if now.get("utilisation", 0.0) > _IDLE_UTILISATION:
+        return f"the card was busy {now['utilisation']:.0%} of the time before it began"
+    return ""
+
+
+def _without_idle(calibration: Calibration, why: str) -> Calibration:
+    """Leave out what a card that does not idle cannot show: a floor that is too high would break bounds."""
+    return replace(
+        calibration,
+        idle_power_w=None,
+        idle_noise_w=None,
+        power_floor_w=None,
+        notes=(
+            *calibration.notes,
+            f"{why}: its idle power is not known; calibrate again with it to yourself",
+        ),
+    )
 
 
 def render_calibration(done: Calibrated) -> RenderableType:

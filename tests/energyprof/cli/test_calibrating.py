@@ -16,6 +16,8 @@ from energyprof.cli import calibrating, main
 from energyprof.cli.calibrating import ProductLoad
 from energyprof.errors import DeviceError
 from energyprof.sensors.discovery import discover
+from energyprof.testing.devices import DeviceProcess
+from energyprof.testing.faults import Fault, NvmlCode
 from energyprof.testing.nvml import StandInNvml
 
 
@@ -119,6 +121,51 @@ def test_a_calibration_is_printed_kept_and_named_by_the_next_run(
     (energy,) = [sensor.info for sensor in found.sensors if "gpu:0" in sensor.info.domains]
     assert energy.calibration is not None
     assert energy.calibration.startswith(printed["uuid"][:12])
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [({"busy": 0.9}, "busy 90% of the time"), ({"processes": 2}, "2 other process(es) used the card")],
+)
+def test_a_card_that_does_not_idle_tells_no_idle_power(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    state: dict[str, Any],
+    words: str,
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with StandInNvml(["a100"]) as nvml, nvml.loaded():
+        strangers = [
+            DeviceProcess(pid=pid, memory_bytes=1) for pid in range(1, 1 + state.pop("processes", 0))
+        ]
+        nvml.device(0).set_processes(strangers)
+        nvml.device(0).set_state(**state)
+        nvml.set_power(0, 300.0)
+        monkeypatch.setattr(calibrating, "SystemClock", lambda: nvml.clock)
+        assert main(["calibrate", "--idle-only", "--seconds", "20", "--json"]) == 0
+    (printed,) = json.loads(capsys.readouterr().out)
+    assert printed["idle_power_w"] is None
+    assert printed["power_floor_w"] is None
+    assert any(words in note for note in printed["notes"])
+
+
+def test_a_card_without_any_reading_is_refused_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    with StandInNvml(["a100"]) as nvml, nvml.loaded():
+        nvml.fault(Fault(function="nvmlDeviceGetFieldValues", code=NvmlCode.GPU_IS_LOST))
+        assert main(["calibrate", "--idle-only", "--seconds", "20"]) == 2
+    told = capsys.readouterr().err
+    assert "gpu:0 (NVIDIA A100-SXM4-80GB): nvmlDeviceGetFieldValues: the GPU has fallen off the bus" in told
+    assert "energyprof doctor" in told
+
+
+def test_a_card_without_room_for_a_load_is_refused_with_advice(torch: Torch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 32 MiB\nmore")
+
+    torch.randn = full  # type: ignore[assignment,method-assign]
+    with pytest.raises(DeviceError, match=r"CUDA out of memory.*; free its memory, or .*--idle-only"):
+        ProductLoad("GPU-a1b2")
 
 
 def test_without_a_gpu_there_is_nothing_to_calibrate(capsys: pytest.CaptureFixture[str]) -> None:
