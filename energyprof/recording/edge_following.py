@@ -46,6 +46,7 @@ class EdgeFollower:
         "_single",
         "_stride",
         "_target",
+        "_told",
         "line",
     )
 
@@ -56,17 +57,50 @@ class EdgeFollower:
         self._followed = self._misses = self._quiet_cycles = self._late_polls = 0
         self._stride, self._target = 1, line.number
         self._single = False  # whether the poll before the edge is left out
+        self._told = False  # whether the sensor itself told the last edge
 
     @property
     def lost(self) -> bool:
         """Tell whether edges have come unexpectedly several times in a row."""
         return self._misses >= _MISSES_UNTIL_LOST
 
+    def plan(self, due_ns: int, until_ns: int) -> list[tuple[int, bool | None]]:
+        """Return the polls to come as long as nothing unexpected is seen; none while that is likely.
+
+        Args:
+            due_ns: when the next poll is due.
+            until_ns: how far to plan.
+
+        Returns:
+            For each poll when it is due, and whether the value will have moved by then (None: either way).
+        """
+        odd = self._misses or self._quiet_cycles or self._late_polls
+        settled = self._followed > _EAGER_EDGES and not odd
+        narrow = self._margin_before_ns + self._margin_after_ns <= 2 * _MS
+        polls: list[tuple[int, bool | None]] = []
+        target, single, followed, stride = self._target, self._single, self._followed, self._stride
+        while settled and (single or narrow) and due_ns <= until_ns:
+            predicted_ns = self.line.predict(target)
+            if due_ns < predicted_ns:
+                polls.append((due_ns, None if stride > 1 else False))
+                due_ns = int(predicted_ns + self._margin_after_ns)
+            polls.append((due_ns, True))
+            followed += 1
+            single = self._told and followed % _CHECK_EVERY != 0
+            stride = self._stride_of(single=single)
+            target += stride
+            first_ns = self._margin_after_ns if single else -self._margin_of(target)
+            due_ns = int(self.line.predict(target) + first_ns)
+        return polls
+
+    def _stride_of(self, *, single: bool) -> int:
+        apart_ns = _FOLLOW_SINGLY_NS if single else _FOLLOW_AT_LEAST_NS
+        return max(1, math.ceil(apart_ns / self.line.period_ns))
+
     def aim(self, now_ns: int) -> int:
         """Aim at the next edge whose first poll is still to come, and return when that poll is due."""
         period_ns = self.line.period_ns
-        apart_ns = _FOLLOW_SINGLY_NS if self._single else _FOLLOW_AT_LEAST_NS
-        self._stride = max(1, math.ceil(apart_ns / period_ns))
+        self._stride = self._stride_of(single=self._single)
         last = max(self.line.number, self._target) if self._quiet_cycles else self.line.number
         target = last + self._stride
         margin_ns = self._margin_of(target)
@@ -107,7 +141,8 @@ class EdgeFollower:
                 missed=self.line.number > self._target
             )  # the edge aimed at came before the first poll
         self._quiet_cycles = 0
-        self._single = edge_ns is not None and self._followed % _CHECK_EVERY != 0
+        self._told = edge_ns is not None
+        self._single = self._told and self._followed % _CHECK_EVERY != 0
         return self.aim(after_ns)
 
     def _wait_on(self, predicted_ns: float, after_ns: int, *, spare_calls: bool) -> int:
@@ -127,7 +162,7 @@ class EdgeFollower:
     def _pass_over(self, now_ns: int) -> int:
         """Give up on an edge: the value held (steady load, a refresh left out), or it came unseen."""
         self._quiet_cycles += 1
-        self._single = False
+        self._told = self._single = False
         if self._stride > 1:  # edges in between move the value too, so that an early one does not show
             self._adapt(missed=True)
         return self.aim(now_ns)

@@ -74,6 +74,12 @@ class EdgeSchedule:
         else:
             self._rest(before_ns, after_ns)
 
+    def plan(self, until_ns: int) -> list[tuple[int, bool | None]]:
+        """Return the polls to come as long as nothing unexpected is seen, see :meth:`EdgeFollower.plan`."""
+        if self.mode is not Mode.LOCKED or self._follower is None:
+            return []
+        return self._follower.plan(self.due_ns, until_ns)
+
     def failed(self, after_ns: int, failures: int) -> None:
         """Take in a failed poll: try again at once, then ever more rarely, at least once a second.
 

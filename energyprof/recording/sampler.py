@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +16,7 @@ from energyprof.clock import Clock
 from energyprof.errors import SensorLost
 from energyprof.record.model import SensorInfo
 from energyprof.recording.sample_rows import RowBuffer, SampleRows
-from energyprof.recording.sensor_track import EVEN_PERIOD_NS, SensorStatistics, SensorTrack
+from energyprof.recording.sensor_track import EVEN_PERIOD_NS, NEVER_NS, SensorStatistics, SensorTrack
 from energyprof.sensors.base import ChannelSpec, Reading, Sensor
 
 __all__ = ["Sampler", "SamplerProblem", "SensorStatistics"]
@@ -33,7 +32,8 @@ _LAST_ATTEMPTS: Final = 5
 _MOST_PROBLEMS: Final = 100  # that are told one by one
 _OTHERS: Final = "other problems, too many to tell one by one"
 _NOT_FOLLOWED: Final = 99  # worse than any rank of a channel whose edges are followed
-_CPU_EVERY: Final = 16  # the CPU time of every 16th reading is taken: asking costs some microseconds
+_DECODE_NS: Final = 1_200_000_000  # what was captured is decoded by then, where nobody drains
+_PLAN_NS: Final = 1_500_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,6 @@ class Sampler:
             clock: the one clock.
             origin_ns: the monotonic time that rows call 0.
         """
-        self._clock = clock
         self._origin_ns = origin_ns
         self.channels: tuple[ChannelSpec, ...] = tuple(spec for sensor in sensors for spec in sensor.channels)
         self._rows = RowBuffer(tuple(spec.name for spec in self.channels), origin_ns)
@@ -78,34 +77,44 @@ class Sampler:
         self._problems_lock = threading.Lock()
         self._reading = threading.Lock()
         self._finished = False
-        now_ns = clock.now_ns()
+        self._now_ns = clock.now_ns
         first = 0
         self._tracks: list[SensorTrack] = []
         for sensor in sensors:
-            self._tracks.append(SensorTrack(sensor, first, now_ns))
+            self._tracks.append(SensorTrack(sensor, first, clock))
             first += len(sensor.channels)
         self._followed = [track for track in self._tracks if track.sensor.edges]
         self._even = [track for track in self._tracks if not track.sensor.edges]
+        self._even_due_ns = min((track.due_ns for track in self._even), default=NEVER_NS)
+        self._decode_due_ns = clock.now_ns() + _DECODE_NS
 
     def next_due_ns(self) -> int:
         """Return the monotonic time at which :meth:`poll` has something to do."""
-        edge_ns = min((t.due_ns for t in self._followed if not t.lost), default=None)
-        even_ns = min((t.due_ns for t in self._even if not t.lost), default=None)
-        if edge_ns is None or even_ns is None:
-            due_ns = edge_ns if even_ns is None else even_ns
-            return self._clock.now_ns() + _NOTHING_DUE_NS if due_ns is None else due_ns
+        edge_ns = min([track.due_ns for track in self._followed], default=NEVER_NS)
+        even_ns = self._even_due_ns
         if even_ns < edge_ns <= even_ns + EVEN_PERIOD_NS:
             return edge_ns  # one wake-up for both: waking costs more than reading
-        return min(edge_ns, even_ns)
+        due_ns = min(edge_ns, even_ns)
+        return due_ns if due_ns < NEVER_NS else self._now_ns() + _NOTHING_DUE_NS
 
     def poll(self) -> None:
         """Read the sensors that are due. Never raises."""
         with self._reading:
-            for tracks in (self._followed, self._even):
-                now_ns = self._clock.now_ns()
-                for track in tracks:
-                    if track.due_ns <= now_ns and not track.lost:
-                        self._read(track)
+            now_ns = self._now_ns()
+            for track in self._followed:
+                if track.due_ns <= now_ns and not track.capture():
+                    self._decode(track)
+            if self._even_due_ns <= now_ns:
+                self._poll_even()
+            if self._decode_due_ns <= now_ns:
+                self._decode_all()
+
+    def _poll_even(self) -> None:
+        now_ns = self._now_ns()
+        for track in self._even:
+            if track.due_ns <= now_ns and not track.capture():
+                self._decode(track)
+        self._even_due_ns = min(track.due_ns for track in self._even)
 
     def finish(self) -> None:
         """Read everything a last time, and close gaps that are still open; a second call does nothing.
@@ -120,7 +129,7 @@ class Sampler:
             for track in self._tracks:
                 if free:
                     self._read_last(track)
-                end_ns = self._clock.now_ns()
+                end_ns = self._now_ns()
                 for channel in track.channels:
                     channel.finish(self._rows, end_ns)
         finally:
@@ -129,10 +138,15 @@ class Sampler:
 
     def drain(self) -> SampleRows:
         """Take out the rows since the last drain."""
+        if self._reading.acquire(timeout=_PATIENCE_S):  # else another thread hangs in a driver
+            try:
+                self._decode_all()
+            finally:
+                self._reading.release()
         return self._rows.drain()
 
     def latest(self) -> dict[str, float]:
-        """Return the latest good value of each channel, by channel name."""
+        """Return the latest good value of each channel, by channel name; up to a second old."""
         return self._latest.copy()
 
     @property
@@ -155,37 +169,46 @@ class Sampler:
 
     def _read_last(self, track: SensorTrack) -> None:
         """Read a sensor a last time; one that is merely flaky is asked again."""
+        self._decode(track)
         for _ in range(_LAST_ATTEMPTS):
             if track.lost:
                 return
-            began_ns = self._clock.now_ns()
-            self._read(track)
-            slow = self._clock.now_ns() - began_ns > _SLOW_CALL_NS
+            began_ns = self._now_ns()
+            track.capture()
+            self._decode(track)
+            slow = self._now_ns() - began_ns > _SLOW_CALL_NS
             if slow or not any(channel.failing for channel in track.channels):
                 return
 
-    def _read(self, track: SensorTrack) -> None:
-        timed = track.readings % _CPU_EVERY == _CPU_EVERY // 2
-        cpu_ns = time.thread_time_ns() if timed else 0
-        before_ns = self._clock.now_ns()
-        try:
-            readings = track.sensor.read()
-            after_ns = self._clock.now_ns()
-            self._take(track, readings, before_ns, after_ns)
-        except Exception as error:  # whatever a sensor throws: training must go on
-            after_ns = self._clock.now_ns()
-            self._fail(track, error, after_ns)
-        if after_ns - before_ns > _SLOW_CALL_NS:
-            self._note(track.name, _SLOW, after_ns)
-        track.readings += 1
-        if timed:
-            track.cpu_ns += time.thread_time_ns() - cpu_ns
-            track.cpu_readings += 1
+    def _decode_all(self) -> None:
+        for track in self._tracks:
+            if track.captures:
+                self._decode(track)
+        self._even_due_ns = min([track.due_ns for track in self._even], default=NEVER_NS)
+        self._decode_due_ns = self._now_ns() + _DECODE_NS
 
-    def _take(self, track: SensorTrack, readings: Sequence[Reading], before_ns: int, after_ns: int) -> None:
-        wall_offset_ns = 0
-        if any(reading.sensor_time_ns is not None for reading in readings):
-            wall_offset_ns = self._clock.wall_ns() - self._clock.now_ns()
+    def _decode(self, track: SensorTrack) -> None:
+        """Understand what was captured of a sensor, in the order in which it was, and plan on from there."""
+        captures, track.captures = track.captures, []
+        for before_ns, after_ns, wall_ns, raw in captures:
+            try:
+                self._take(track, track.decode(raw, after_ns), before_ns, after_ns, wall_ns - after_ns)
+            except Exception as error:  # whatever a sensor throws: training must go on
+                self._fail(track, error, after_ns)
+            if after_ns - before_ns > _SLOW_CALL_NS:
+                self._note(track.name, _SLOW, after_ns)
+            track.readings += 1
+        if captures:
+            track.plan(captures[-1][1] + _PLAN_NS)
+
+    def _take(
+        self,
+        track: SensorTrack,
+        readings: Sequence[Reading],
+        before_ns: int,
+        after_ns: int,
+        wall_offset_ns: int,
+    ) -> None:
         moved, edge_ns, best = False, None, _NOT_FOLLOWED
         good = not readings  # a log may have nothing new
         for reading in readings:

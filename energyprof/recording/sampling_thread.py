@@ -19,7 +19,7 @@ from energyprof.recording.sampler import Sampler
 
 __all__ = ["SamplingThread"]
 
-_FLUSH_NS: Final = 900_000_000
+_FLUSH_NS: Final = 1_000_000_000
 
 
 class SamplingThread:
@@ -81,17 +81,18 @@ class SamplingThread:
         return ended
 
     def _run(self) -> None:
+        poll, next_due_ns, wait = self._sampler.poll, self._sampler.next_due_ns, self._clock.wait_until_ns
         flush_due_ns = self._clock.now_ns() + _FLUSH_NS
         stopped = False
         while not stopped:
-            self._sampler.poll()
-            now_ns = self._clock.now_ns()
-            if now_ns >= flush_due_ns:
+            poll()
+            due_ns = next_due_ns()
+            if due_ns > flush_due_ns:  # the next wake-up would be too late, and one more would cost more
                 self._try_flush()
-                flush_due_ns = now_ns + _FLUSH_NS
+                flush_due_ns = self._clock.now_ns() + _FLUSH_NS
+                due_ns = min(next_due_ns(), flush_due_ns)
                 self._cpu_ns = time.thread_time_ns()
-            due_ns = min(self._sampler.next_due_ns(), flush_due_ns)
-            stopped = self._clock.wait_until_ns(due_ns, self._stopping)
+            stopped = wait(due_ns, self._stopping)
         self._sampler.finish()
         self._try_flush()
         self._cpu_ns = time.thread_time_ns()

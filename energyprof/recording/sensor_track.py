@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
-from energyprof.record.model import SensorInfo
+from energyprof.clock import Clock
+from energyprof.record.model import Provenance, SensorInfo
 from energyprof.record.trace import ChannelKind
 from energyprof.recording.channel_track import ChannelTrack
 from energyprof.recording.edge_tracking import EdgeSchedule
 from energyprof.recording.refresh_stamps import StampTrust
-from energyprof.sensors.base import Sensor
+from energyprof.sensors.base import DeferringSensor, Reading, Sensor
 
-__all__ = ["EVEN_PERIOD_NS", "SensorStatistics", "SensorTrack"]
+__all__ = ["EVEN_PERIOD_NS", "NEVER_NS", "SensorStatistics", "SensorTrack"]
 
-#: What sensors without edges are read at, unless they move more slowly.
+#: What counters without edges are read at, unless they move more slowly.
 EVEN_PERIOD_NS: Final = 100_000_000
+_MODEL_PERIOD_NS: Final = 500_000_000  # models of energy, and state
+#: When a sensor is due that went away for good.
+NEVER_NS: Final = 1 << 62
+_NOTHING: Final = "nothing"  # is expected: whatever is read has to be looked at
 _LONGEST_WAIT_NS: Final = 1_000_000_000  # until a sensor that failed is tried again
 #: Whose edges are followed, where a sensor has several channels: the first that can be read.
 _RANK: Final = {ChannelKind.ENERGY: 0, ChannelKind.POWER_INSTANT: 1, ChannelKind.POWER_AVERAGE: 2}
@@ -28,34 +34,33 @@ class SensorStatistics:
     Attributes:
         readings: calls, failed ones included.
         failures: calls that failed.
-        cpu_s: CPU time of the thread spent in them, extrapolated from every 16th.
         refresh_s: observed time between refresh edges, or None where none was learned.
         lost: whether it went away for good.
     """
 
     readings: int
     failures: int
-    cpu_s: float
     refresh_s: float | None
     lost: bool
 
 
 class SensorTrack:
-    """One sensor, when it is due, and how often it was read.
+    """One sensor, when it is due, and what was captured of it.
 
     Attributes:
         sensor: the sensor.
         name: its name.
         channels: its channels, in order; ``by_name`` finds them.
         ranks: of the channels whose edges may be followed, the best first.
-        due_ns: when to read it next.
+        due_ns: when to read it next; far in the future where it went away for good.
         lost: whether it went away for good.
-        readings: how often it was read; ``failures`` of these failed.
-        cpu_ns: CPU time of the ``cpu_readings`` that were timed.
+        captures: readings that are not yet decoded: when they began and ended, the wall clock's time at the
+            end, what was captured (or the error that was raised in its place).
+        readings: how many were decoded; ``failures`` of these failed.
     """
 
-    def __init__(self, sensor: Sensor, first_channel: int, now_ns: int) -> None:
-        """Begin at ``now_ns``; the channels are numbered from ``first_channel``."""
+    def __init__(self, sensor: Sensor, first_channel: int, clock: Clock) -> None:
+        """Begin now; the channels are numbered from ``first_channel``."""
         self.sensor = sensor
         self.name = sensor.info.name
         trust = StampTrust()
@@ -65,12 +70,65 @@ class SensorTrack:
         ]
         self.by_name = {channel.name: channel for channel in self.channels}
         self.ranks = {c.name: _RANK[c.kind] for c in self.channels if c.kind in _RANK}
-        self._edges = EdgeSchedule(sensor.refresh_ns, now_ns) if sensor.edges else None
-        self._period_ns = max(sensor.refresh_ns, EVEN_PERIOD_NS)
-        self.due_ns = now_ns
+        self._now_ns, self._wall_ns = clock.now_ns, clock.wall_ns
+        self.due_ns = clock.now_ns()
+        self._edges = EdgeSchedule(sensor.refresh_ns, self.due_ns) if sensor.edges else None
+        modelled = sensor.info.source in (Provenance.ESTIMATED, Provenance.MISSING)
+        self._period_ns = max(sensor.refresh_ns, _MODEL_PERIOD_NS if modelled else EVEN_PERIOD_NS)
+        self._deferring = isinstance(sensor, DeferringSensor)
+        self._capture: Callable[[], tuple[object, Any]] = lambda: (None, sensor.read())
+        self._decode: Callable[[Any, int], Sequence[Reading]] = _as_it_is
+        if isinstance(sensor, DeferringSensor):
+            self._capture, self._decode = sensor.capture, sensor.decode
+        self._key: object = None
+        self._plan: list[tuple[int, bool | None]] = []  # polls after the next one, the last one first
+        self._expected: bool | str | None = _NOTHING
+        self.captures: list[tuple[int, int, int, Any]] = []
         self.lost = False
         self.readings = self.failures = self._failures_in_a_row = 0
-        self.cpu_ns = self.cpu_readings = 0
+
+    def capture(self) -> bool:
+        """Read, and keep what was read; tell whether it is as expected, so that decoding it can wait.
+
+        This is all that happens at most wake-ups.
+        """
+        before_ns = self._now_ns()
+        try:
+            key, raw = self._capture()
+        except Exception as error:  # whatever a sensor throws
+            key, raw = None, error
+        after_ns = self._now_ns()
+        self.captures.append((before_ns, after_ns, self._wall_ns(), raw))
+        if self._edges is None:
+            self._advance(before_ns, after_ns)
+            return self._deferring and not isinstance(raw, Exception)
+        expected, moved, self._key = self._expected, key != self._key, key
+        if key is None or (expected is not None and expected is not moved):
+            return False
+        if not self._plan:
+            return False
+        self.due_ns, self._expected = self._plan.pop()
+        return True
+
+    def decode(self, raw: Any, at_ns: int) -> Sequence[Reading]:
+        """Return the readings in a capture.
+
+        Raises:
+            Exception: what was raised when it was read, or what the sensor raises now.
+        """
+        if isinstance(raw, Exception):
+            raise raw
+        return self._decode(raw, at_ns)
+
+    def plan(self, until_ns: int) -> None:
+        """Plan what comes after the last reading that was decoded."""
+        if self.lost:
+            self.due_ns = NEVER_NS
+        elif self._edges is not None:
+            self.due_ns, self._expected = self._edges.due_ns, _NOTHING
+            self._plan = self._edges.plan(until_ns)[::-1]
+            if self._plan:
+                self.due_ns, self._expected = self._plan.pop()
 
     def reschedule(
         self, before_ns: int, after_ns: int, *, moved: bool, edge_ns: float | None, good: bool
@@ -83,22 +141,22 @@ class SensorTrack:
         self._failures_in_a_row = 0
         if self._edges is not None:
             self._edges.polled(before_ns, after_ns, moved=moved, edge_ns=edge_ns)
-            self.due_ns = self._edges.due_ns
-            return
-        self.due_ns += self._period_ns
-        if self.due_ns <= after_ns:  # late: skip what was missed, in place of a burst
-            self.due_ns = after_ns + self._period_ns
-        self.due_ns = max(self.due_ns, before_ns + self._period_ns // 2)
 
     def reschedule_after_failure(self, after_ns: int) -> None:
         """Set when to try again after a call that failed."""
         self._failures_in_a_row += 1
         if self._edges is not None:
             self._edges.failed(after_ns, self._failures_in_a_row)
-            self.due_ns = self._edges.due_ns
         else:
             wait_ns = self._period_ns * 2 ** min(self._failures_in_a_row - 1, 10)
             self.due_ns = after_ns + min(wait_ns, max(self._period_ns, _LONGEST_WAIT_NS))
+
+    def _advance(self, before_ns: int, after_ns: int) -> None:
+        """Set when to read next, evenly."""
+        self.due_ns += self._period_ns
+        if self.due_ns <= after_ns:  # late: skip what was missed, in place of a burst
+            self.due_ns = after_ns + self._period_ns
+        self.due_ns = max(self.due_ns, before_ns + self._period_ns // 2)
 
     def statistics(self) -> SensorStatistics:
         """Return what reading took so far."""
@@ -106,7 +164,6 @@ class SensorTrack:
         return SensorStatistics(
             readings=self.readings,
             failures=self.failures,
-            cpu_s=self.cpu_ns / 1e9 * self.readings / max(1, self.cpu_readings),
             refresh_s=None if period_ns is None else period_ns / 1e9,
             lost=self.lost,
         )
@@ -116,3 +173,7 @@ class SensorTrack:
         info, seen = self.sensor.info, self.statistics()
         refresh_s = info.refresh_s if seen.refresh_s is None else seen.refresh_s
         return replace(info, refresh_s=refresh_s, readings=seen.readings, failures=seen.failures)
+
+
+def _as_it_is(raw: Any, _: int) -> Any:
+    return raw

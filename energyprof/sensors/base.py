@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from energyprof.record.model import SensorInfo
 from energyprof.record.trace import ChannelKind
 
-__all__ = ["ChannelSpec", "Reading", "Sensor"]
+__all__ = ["ChannelSpec", "DeferringSensor", "Reading", "Sensor"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,4 +83,38 @@ class Sensor(Protocol):
 
     def close(self) -> None:
         """Give back what it holds; a second call does nothing."""
+        ...
+
+
+@runtime_checkable
+class DeferringSensor(Sensor, Protocol):
+    """A sensor that can be read now and understood later.
+
+    A thread that wakes finds cold caches: code that runs once costs ten times what the same code costs when
+    it runs again at once. So the sampler captures at each wake-up, and decodes a second's captures together.
+    """
+
+    def capture(self) -> tuple[object, Any]:
+        """Read once and understand nothing.
+
+        Returns:
+            (key, raw): the key changes when the value whose edges are followed moves, and is None where the
+            reading should be looked at without delay; ``raw`` is for :meth:`decode`.
+
+        Raises:
+            SensorError: as :meth:`Sensor.read` does.
+        """
+        ...
+
+    def decode(self, raw: Any, at_ns: int) -> Sequence[Reading]:
+        """Understand a capture; captures are decoded in the order in which they were taken.
+
+        Args:
+            raw: what was captured.
+            at_ns: when, on the monotonic clock.
+
+        Raises:
+            SensorError: the reading failed that time.
+            SensorLost: the sensor went away for good.
+        """
         ...

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from energyprof.clock import Clock
 from energyprof.errors import SensorUnavailable
@@ -72,7 +72,8 @@ class CpuModel:
         self.power_w, basis = _host_power(cpu, power or cpu_power(cpu.model))
         self._close: Callable[[], None] = _nothing
         self._times = self._choose(stat)
-        self._last = self._times()
+        first = self._times()
+        self._last = _parse_stat(first) if isinstance(first, bytes) else first
         self._last_ns = clock.now_ns()
         self._energy_j = self._utilisation = 0.0
         self.info = SensorInfo(
@@ -89,15 +90,22 @@ class CpuModel:
 
     def read(self) -> Sequence[Reading]:
         """Read utilisation and add the energy since the reading before."""
-        busy, total = self._times()
-        now_ns = self._clock.now_ns()
+        return self.decode(self.capture()[1], self._clock.now_ns())
+
+    def capture(self) -> tuple[object, Any]:
+        """Read the kernel's CPU times; see :class:`.base.DeferringSensor`."""
+        return None, self._times()
+
+    def decode(self, raw: Any, at_ns: int) -> Sequence[Reading]:
+        """Add the energy up to a capture."""
+        busy, total = _parse_stat(raw) if isinstance(raw, bytes) else raw
         if total > self._last[1]:  # else no tick has passed: go on with what was last seen
             share = (busy - self._last[0]) / (total - self._last[1])
             self._utilisation = min(max(share, 0.0), 1.0)
             self._last = (busy, total)
         power_w = self.power_w * (IDLE_SHARE + (1 - IDLE_SHARE) * self._utilisation)
-        self._energy_j += power_w * (now_ns - self._last_ns) / 1e9
-        self._last_ns = now_ns
+        self._energy_j += power_w * (at_ns - self._last_ns) / 1e9
+        self._last_ns = at_ns
         return (Reading("cpu/energy", self._energy_j), Reading("cpu/utilisation", self._utilisation))
 
     def close(self) -> None:
@@ -105,13 +113,13 @@ class CpuModel:
         self._close()
         self._close = _nothing
 
-    def _choose(self, stat: Path) -> Callable[[], tuple[float, float]]:
+    def _choose(self, stat: Path) -> Callable[[], bytes | tuple[float, float]]:
         try:
             descriptor = os.open(stat, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         except OSError:
             return _times_by_psutil()
         self._close = lambda: os.close(descriptor)
-        return lambda: _parse_stat(os.pread(descriptor, 256, 0))
+        return lambda: os.pread(descriptor, 256, 0)
 
 
 def host_cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> HostCpu:

@@ -21,7 +21,7 @@ from energyprof.sensors.base import ChannelSpec, Reading
 
 __all__ = ["AllocatorMemory", "HostMemory"]
 
-_REFRESH_NS: Final = 200_000_000
+_REFRESH_NS: Final = 500_000_000
 _CHANNELS: Final = (
     ChannelSpec(name="host/memory", domain="host", kind=ChannelKind.MEMORY, unit="B"),
     ChannelSpec(name="host/memory_peak", domain="host", kind=ChannelKind.MEMORY, unit="B"),
@@ -73,8 +73,17 @@ class HostMemory:
 
     def read(self) -> Sequence[Reading]:
         """Read resident memory and its peak so far, in bytes."""
-        resident_bytes = self._resident()
-        peak_bytes = self._peak.take(resident_bytes, self._mark())
+        return self.decode(self.capture()[1], 0)
+
+    def capture(self) -> tuple[object, Any]:
+        """Read the kernel's figures; see :class:`.base.DeferringSensor`."""
+        return None, (self._resident(), self._mark())
+
+    def decode(self, raw: Any, at_ns: int) -> Sequence[Reading]:
+        """Understand what was captured."""
+        resident, mark = raw
+        resident_bytes = _resident_in(resident) if isinstance(resident, bytes) else resident
+        peak_bytes = self._peak.take(resident_bytes, mark)
         return (Reading("host/memory", resident_bytes), Reading("host/memory_peak", peak_bytes))
 
     def close(self) -> None:
@@ -82,18 +91,13 @@ class HostMemory:
         self._close()
         self._close = _nothing
 
-    def _choose(self, statm: Path) -> tuple[Callable[[], float], str]:
+    def _choose(self, statm: Path) -> tuple[Callable[[], bytes | float], str]:
         try:
             descriptor = os.open(statm, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         except OSError:
             return _resident_by_psutil(), "psutil"
-        page_bytes = os.sysconf("SC_PAGE_SIZE")
         self._close = lambda: os.close(descriptor)
-
-        def resident() -> float:
-            return float(int(os.pread(descriptor, 64, 0).split(maxsplit=2)[1]) * page_bytes)
-
-        return resident, str(statm)
+        return lambda: os.pread(descriptor, 64, 0), str(statm)
 
 
 class AllocatorMemory:
@@ -157,6 +161,10 @@ class AllocatorMemory:
             Reading(f"{domain}/memory_reserved", float(reserved["current"])),
             Reading(f"{domain}/memory_peak", peak_bytes),
         ]
+
+
+def _resident_in(statm: bytes) -> float:
+    return float(int(statm.split(maxsplit=2)[1]) * os.sysconf("SC_PAGE_SIZE"))
 
 
 def _resident_mark() -> Callable[[], float]:

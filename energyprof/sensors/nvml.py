@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,8 +18,8 @@ from energyprof.sensors.calibration import Calibration
 from energyprof.sensors.energy_counter import EnergyCounter
 from energyprof.sensors.nvml_device import NvmlDevice
 from energyprof.sensors.nvml_history import PowerHistory
-from energyprof.sensors.nvml_library import DriverReloaded, NvmlLibrary
-from energyprof.sensors.nvml_readout import RawValue, Readout, find_readout
+from energyprof.sensors.nvml_library import FIELD_WORDS, DriverReloaded, NvmlLibrary
+from energyprof.sensors.nvml_readout import TYPE_AND_CODE, VALUE, RawValue, Readout, find_readout
 
 __all__ = ["NvmlSensor"]
 
@@ -61,9 +62,9 @@ class NvmlSensor:
         self._library: NvmlLibrary | None = library.share()
         self._device, self._clock, self._domain = device, clock, domain
         self._handle: Any = device.handle
-        self._stale = False
         self._power_w: float | None = None
         self._history = self._find_history(library)
+        self._answer = self._choose_answer()
         self.edges = self._history is None
         self.refresh_ns = device.traits.refresh_ns
         self._counter = EnergyCounter(self.refresh_ns, ceiling_w=_ceiling_w(device))
@@ -81,25 +82,77 @@ class NvmlSensor:
             SensorError: nothing could be read this time.
             SensorLost: the GPU is gone.
         """
-        library = self._library
-        if library is None:
-            raise SensorError("the sensor is closed")
-        if self._stale:
-            self._reconnect(library)
-        try:
-            if self._history is not None:
-                return self._logged(self._history)
-            values = self._readout.read(self._handle)
-        except DriverReloaded:
-            self._stale = True
-            raise
-        return self._readings(values)
+        return self.decode(self.capture()[1], self._clock.now_ns())
+
+    def capture(self) -> tuple[object, Any]:
+        """Read everything in one call where that can be; see :class:`.base.DeferringSensor`.
+
+        Raises:
+            SensorError: nothing could be read this time.
+            SensorLost: the GPU is gone.
+        """
+        words = self._answer(self._handle)
+        if words.__class__ is list and words[TYPE_AND_CODE::FIELD_WORDS] == self._readout.usual:
+            return words[VALUE], words  # the best of the channels stands first
+        return None, words
+
+    def decode(self, raw: Any, at_ns: int) -> Sequence[Reading]:
+        """Understand what was captured at ``at_ns``.
+
+        Raises:
+            SensorError: nothing could be read that time.
+            SensorLost: the GPU is gone.
+        """
+        if self._history is not None:
+            return self._logged(raw)
+        if self._readout.only_fields:
+            with self._watching():
+                raw = self._readout.understand(raw)
+        return self._readings(raw, at_ns)
 
     def close(self) -> None:
         """Give the library back; a second call does nothing."""
         library, self._library = self._library, None
+        self._answer = self._answer_none
         if library is not None:
             library.close()
+
+    def _choose_answer(self) -> Callable[[Any], Any]:
+        """Return what is called for a reading while all is well."""
+        history, readout = self._history, self._readout
+        if history is None and readout.only_fields and readout.read_fields is not None:
+            return readout.read_fields
+        read: Callable[[Any], Any] = readout.read if history is None else history.read
+
+        def watched(handle: Any) -> Any:
+            with self._watching():
+                return read(handle)
+
+        return watched
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        """Connect anew with the next reading where the driver was reloaded."""
+        try:
+            yield
+        except DriverReloaded:
+            if self._library is not None:
+                self._answer = self._answer_anew
+            raise
+
+    def _answer_none(self, _: Any) -> Any:
+        raise SensorError("the sensor is closed")
+
+    def _answer_anew(self, _: Any) -> Any:
+        """Take hold of the device again after a driver reload, and read."""
+        library = self._library
+        if library is None:
+            raise SensorError("the sensor is closed")
+        library.reopen()
+        self._handle = library.call("nvmlDeviceGetHandleByUUID", self._device.uuid)
+        self._counter.reload()
+        self._answer = self._choose_answer()
+        return self._answer(self._handle)
 
     def _find_history(self, library: NvmlLibrary) -> PowerHistory | None:
         """Return the driver's log where readings come too fast to be polled and there is no counter."""
@@ -110,14 +163,11 @@ class NvmlSensor:
         history = PowerHistory(library, self._clock)
         return history if history.usable(self._handle) else None
 
-    def _logged(self, history: PowerHistory) -> list[Reading]:
+    def _logged(self, entries: Sequence[tuple[int, int]]) -> list[Reading]:
         channel = self._channel[ChannelKind.POWER_INSTANT]
-        return [
-            Reading(channel, power_mw / 1e3, stamp_ns, logged=True)
-            for stamp_ns, power_mw in history.read(self._handle)
-        ]
+        return [Reading(channel, power_mw / 1e3, stamp_ns, logged=True) for stamp_ns, power_mw in entries]
 
-    def _readings(self, values: Sequence[RawValue]) -> list[Reading]:
+    def _readings(self, values: Sequence[RawValue], at_ns: int) -> list[Reading]:
         readings, errors = [], 0
         for kind, value, stamp_ns, error in values:
             channel = self._channel[kind]
@@ -125,7 +175,7 @@ class NvmlSensor:
                 readings.append(Reading(channel, math.nan, reason=str(error)))
                 errors += 1
             elif kind is ChannelKind.ENERGY:
-                counted = self._counter.take(value, self._clock.now_ns(), self._power_w)
+                counted = self._counter.take(value, at_ns, self._power_w)
                 if counted.energy_j is not None:
                     readings.append(
                         Reading(channel, counted.energy_j, stamp_ns, counted.gap, reason=counted.reason)
@@ -136,13 +186,6 @@ class NvmlSensor:
         if errors == len(values):
             raise next(value.error for value in values if value.error is not None)
         return readings
-
-    def _reconnect(self, library: NvmlLibrary) -> None:
-        """Take hold of the device again after a driver reload."""
-        library.reopen()
-        self._handle = library.call("nvmlDeviceGetHandleByUUID", self._device.uuid)
-        self._counter.reload()
-        self._stale = False
 
 
 def _calibrated(traits: PowerSensorTraits, calibration: Calibration) -> PowerSensorTraits:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from ctypes import byref, c_int
+from ctypes import byref, c_int, c_uint32, c_uint64, sizeof
 from types import ModuleType
 from typing import Any, Final
 
 from energyprof.errors import SensorError, SensorLost, SensorUnavailable
 
-__all__ = ["DriverReloaded", "NvmlLibrary", "describe", "failure"]
+__all__ = ["FIELD_VALUES", "FIELD_WORDS", "DriverReloaded", "NvmlLibrary", "describe", "failure"]
 
 # Return codes of NVML (nvml.h, nvmlReturn_t), by what they mean to a reader.
 _NEVER: Final = frozenset({3, 4, 13})  # not supported, no permission, function not found
@@ -18,7 +19,11 @@ _LOST: Final = frozenset({15})  # the GPU fell off the bus
 _RELOADED: Final = frozenset({1, 2, 9, 18})  # uninitialised, stale handle, driver unloaded, version mismatch
 _PASSING: Final = frozenset({10, 999})  # took too long, unknown: may succeed a moment later
 _ATTEMPTS: Final = 5
-_FIELD_VALUES: Final = "nvmlDeviceGetFieldValues"
+#: The function that reads fields.
+FIELD_VALUES: Final = "nvmlDeviceGetFieldValues"
+#: A field as 64-bit integers (``nvmlFieldValue_t``): identifier and scope, time stamp, latency, type of the
+#: value and return code, the value.
+FIELD_WORDS: Final = 5
 _WORDS: Final = {
     1: "the driver was unloaded or loaded anew meanwhile",
     2: "the driver does not know the device any more",
@@ -112,25 +117,63 @@ class NvmlLibrary:
         except self._pynvml.NVMLError as error:
             raise failure(function, error.value) from error
 
-    def prepare_fields(self, fields: Sequence[int]) -> Callable[[Any], Any]:
-        """Return a function that reads fields of a handle in one call, into the same memory each time.
+    def prepare_number(
+        self, function: str, *arguments: int, member: str = "", words: int = 1, word: int = 0, bits: int = 32
+    ) -> Callable[[Any], int]:
+        """Return a function that asks for one number of a handle, into the same memory each time.
 
-        ``pynvml.nvmlDeviceGetFieldValues`` makes its arrays anew on every call, which costs more than the
-        call itself; it is used where ``pynvml`` keeps the driver's function to itself.
+        It raises :class:`SensorError` and its kin, as :meth:`call` does. ``pynvml``'s own function is used
+        where ``pynvml`` keeps the driver's to itself.
+
+        Args:
+            function: its name; in the driver it writes integers behind its last argument.
+            arguments: what stands between the handle and that.
+            member: which part of what ``pynvml``'s function returns is wanted, where that has parts.
+            words: how many integers the driver's writes.
+            word: which of them is wanted.
+            bits: their size.
         """
+        numbers = ((c_uint64 if bits == 64 else c_uint32) * words)()
+        before, address = [c_int(argument) for argument in arguments], byref(numbers)
+
+        def ask(handle: Any) -> int:
+            if code := call(handle, *before, address):
+                raise failure(function, code)
+            return int(numbers[word])
+
+        def ask_pynvml(handle: Any) -> int:
+            answer = self.call(function, handle, *arguments)
+            return int(getattr(answer, member) if member else answer)
+
         point = getattr(self._pynvml, "_nvmlGetFunctionPointer", None)
         if point is None:
-            return lambda handle: self.call(_FIELD_VALUES, handle, list(fields))
-        values = (self._pynvml.c_nvmlFieldValue_t * len(fields))()
-        function, count, address = point(_FIELD_VALUES), c_int(len(fields)), byref(values)
+            return ask_pynvml
+        try:
+            call = point(function)
+        except self._pynvml.NVMLError:  # the driver has none: it says so when asked
+            return ask_pynvml
+        return ask
+
+    def prepare_fields(self, fields: Sequence[int]) -> Callable[[Any], Any]:
+        """Return a function that reads fields of a handle in one call.
+
+        Where ``pynvml`` shows the driver's function, it reads into the same memory each time and returns that
+        memory as a list of :data:`FIELD_WORDS` integers a field (the return code where the call failed as a
+        whole). ``pynvml.nvmlDeviceGetFieldValues`` makes its arrays anew on every call, which costs more than
+        the call itself; where it has to be used, its array is returned.
+        """
+        point = getattr(self._pynvml, "_nvmlGetFunctionPointer", None)
+        kind = self._pynvml.c_nvmlFieldValue_t
+        if point is None or sizeof(kind) != 8 * FIELD_WORDS or sys.byteorder != "little":
+            return lambda handle: self.call(FIELD_VALUES, handle, list(fields))
+        memory = bytearray(len(fields) * sizeof(kind))
+        values, words = (kind * len(fields)).from_buffer(memory), memoryview(memory).cast("Q")
+        function, count, address = point(FIELD_VALUES), c_int(len(fields)), byref(values)
         for value, field in zip(values, fields, strict=True):
             value.fieldId = field
 
         def read(handle: Any) -> Any:
-            code = function(handle, count, address)
-            if code:
-                raise failure(_FIELD_VALUES, code)
-            return values
+            return function(handle, count, address) or words.tolist()
 
         return read
 

@@ -6,20 +6,35 @@ stamp. Older drivers and cards have ``nvmlDeviceGetTotalEnergyConsumption`` and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from energyprof.errors import SensorError, SensorUnavailable
 from energyprof.record.trace import ChannelKind
-from energyprof.sensors.nvml_library import NvmlLibrary, failure
+from energyprof.sensors.nvml_library import FIELD_VALUES, FIELD_WORDS, NvmlLibrary, failure
 
-__all__ = ["Measurand", "RawValue", "Readout", "find_readout"]
+__all__ = ["TYPE_AND_CODE", "VALUE", "Measurand", "RawValue", "Readout", "find_readout"]
 
 _ENERGY: Final = 83  # NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION
 _AVERAGE: Final = 185  # NVML_FI_DEV_POWER_AVERAGE
 _INSTANT: Final = 186  # NVML_FI_DEV_POWER_INSTANT
 _ATTEMPTS: Final = 5
+#: Which of a field's words holds its type and return code, and which its value.
+TYPE_AND_CODE: Final = 3
+VALUE: Final = 4
+_HALF: Final = 1 << 32
+#: What the word of a value means, by nvmlValueType_t (double, unsigned int, long, long long, signed ones).
+_NUMBER: Final[tuple[Callable[[int], int], ...]] = (
+    lambda word: int(struct.unpack("d", word.to_bytes(8, "little"))[0]),
+    lambda word: word % _HALF,
+    lambda word: word,
+    lambda word: word,
+    lambda word: (word ^ 1 << 63) - (1 << 63),
+    lambda word: (word % _HALF ^ 1 << 31) - (1 << 31),
+    lambda word: word % (1 << 16),
+)
 _UNION: Final = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")  # by nvmlValueType_t
 
 
@@ -49,7 +64,13 @@ _FIELDS: Final = (
 
 
 class Readout:
-    """The calls that read one device."""
+    """The calls that read one device.
+
+    Attributes:
+        measurands: what is read.
+        read_fields: reads all fields of a handle, or None where there are none.
+        usual: types and return codes of the fields, as they were when all was well; None until then.
+    """
 
     def __init__(self, library: NvmlLibrary, measurands: Sequence[Measurand]) -> None:
         """Read ``measurands``, fields in one call."""
@@ -57,8 +78,14 @@ class Readout:
         self.measurands = tuple(measurands)
         fields = [(m.kind, m.field) for m in measurands if m.field is not None]
         self._kinds = [kind for kind, _ in fields]
-        self._read_fields = library.prepare_fields([field for _, field in fields]) if fields else None
+        self.read_fields = library.prepare_fields([field for _, field in fields]) if fields else None
         self._calls = [(m.kind, m.function) for m in measurands if m.function is not None]
+        self.usual: list[int] | None = None
+
+    @property
+    def only_fields(self) -> bool:
+        """Tell whether one call reads everything."""
+        return self.read_fields is not None and not self._calls
 
     def read(self, handle: Any) -> list[RawValue]:
         """Read everything; a value of its own that failed carries its error.
@@ -66,12 +93,27 @@ class Readout:
         Raises:
             SensorError: a call failed as a whole.
         """
-        values: list[RawValue] = []
-        if self._read_fields is not None:
-            fields = self._read_fields(handle)
-            values = [_raw_value(kind, field) for kind, field in zip(self._kinds, fields, strict=True)]
+        values = [] if self.read_fields is None else self.understand(self.read_fields(handle))
         for kind, function in self._calls:
             values.append(self._read_call(kind, function, handle))
+        return values
+
+    def understand(self, answer: Any) -> list[RawValue]:
+        """Return the values in what :attr:`read_fields` returned.
+
+        Raises:
+            SensorError: the call failed as a whole.
+        """
+        if isinstance(answer, int):
+            raise failure(FIELD_VALUES, answer)
+        if not isinstance(answer, list):
+            return [_raw_value(kind, field) for kind, field in zip(self._kinds, answer, strict=True)]
+        values = [
+            _value_in_words(kind, answer[k : k + FIELD_WORDS])
+            for kind, k in zip(self._kinds, range(0, len(answer), FIELD_WORDS), strict=True)
+        ]
+        if all(value.error is None for value in values):
+            self.usual = answer[TYPE_AND_CODE::FIELD_WORDS]
         return values
 
     def _read_call(self, kind: ChannelKind, function: str, handle: Any) -> RawValue:
@@ -127,6 +169,14 @@ def _supported_fields(library: NvmlLibrary, handle: Any) -> list[Measurand]:
         if not open_fields:
             break
     return [measurand for measurand in _FIELDS if measurand in supported]
+
+
+def _value_in_words(kind: ChannelKind, words: Sequence[int]) -> RawValue:
+    identifier, stamp_us, _, type_and_code, value = words
+    code, value_type = divmod(type_and_code, _HALF)
+    if code != 0:
+        return RawValue(kind, 0, error=failure(f"NVML field {identifier % _HALF}", code))
+    return RawValue(kind, _NUMBER[value_type](value), stamp_us * 1000 or None)
 
 
 def _raw_value(kind: ChannelKind, field: Any) -> RawValue:

@@ -18,14 +18,16 @@ from energyprof.sensors.nvml_library import DriverReloaded, NvmlLibrary
 
 __all__ = ["NvmlStateSensor"]
 
-_REFRESH_NS: Final = 250_000_000
+_REFRESH_NS: Final = 500_000_000
+_SLOW_A_TURN: Final = 2
 _INITIAL_PID_NAMESPACE: Final = "pid:[4026531836]"  # a constant of the Linux kernel (PROC_PID_INIT_INO)
 
 
 class NvmlStateSensor:
-    """Reads state at 4 Hz, spread out: memory and utilisation at 2 Hz, each other value every 1.25 s.
+    """Reads state at 2 Hz: memory and utilisation each time, temperature, clock and throttling every second.
 
-    So that the state of a device costs 8 calls a second, whatever it tells.
+    The power limit and other processes, which hardly ever change, are read every two seconds: the state of a
+    device costs 8 calls a second at most.
     """
 
     refresh_ns = _REFRESH_NS
@@ -42,26 +44,30 @@ class NvmlStateSensor:
         self._uuid = device.uuid
         self._stale = False
         self._library: NvmlLibrary | None = library.share()
-        quick = (("memory", self._memory), ("utilisation", self._utilisation))
-        slow = (
-            ("temperature", self._temperature),
-            ("sm_clock", self._clock),
-            ("throttle_reasons", self._throttle_reasons),
-            ("power_limit", self._power_limit),
-            ("other_processes", self._other_processes),
-        )
-        supported_quick = [(f"{domain}/{name}", get) for name, get in quick if self._answers(get)]
-        supported_slow = [(f"{domain}/{name}", get) for name, get in slow if self._answers(get)]
-        if not supported_quick and not supported_slow:
+        number = library.prepare_number
+        quick: _Asked = {
+            "memory": number("nvmlDeviceGetMemoryInfo", member="used", words=3, word=2, bits=64),
+            "utilisation": number("nvmlDeviceGetUtilizationRates", member="gpu", words=2),
+        }
+        slow: _Asked = {
+            "temperature": number("nvmlDeviceGetTemperature", 0),
+            "sm_clock": number("nvmlDeviceGetClockInfo", 1),  # NVML_CLOCK_SM
+            "throttle_reasons": number("nvmlDeviceGetCurrentClocksThrottleReasons", bits=64),
+        }
+        rare: _Asked = {
+            "power_limit": number("nvmlDeviceGetEnforcedPowerLimit"),
+            "other_processes": self._other_processes,
+        }
+        self._ask = {name: ask for name, ask in (quick | slow | rare).items() if self._answers(ask)}
+        if not self._ask:
             self.close()
             raise SensorUnavailable(f"{device.name} tells nothing of its state")
-        self._everything = [*supported_quick, *supported_slow]
-        self._turns = cycle(_turns(supported_quick, supported_slow))
+        self._turns = cycle(_turns(*([n for n in group if n in self._ask] for group in (quick, slow, rare))))
+        self._names = {name: f"{domain}/{name}" for name in self._ask}
         self._first = True
         self.channels = tuple(
-            ChannelSpec(name=name, domain=domain, kind=_KINDS[key][0], unit=_KINDS[key][1])
-            for name, _ in self._everything
-            for key in (name.rpartition("/")[2],)
+            ChannelSpec(name=full, domain=domain, kind=_KINDS[name][0], unit=_KINDS[name][1])
+            for name, full in self._names.items()
         )
         self.info = SensorInfo(
             name=f"nvml-state:{domain}",
@@ -77,15 +83,42 @@ class NvmlStateSensor:
             SensorError: nothing could be read this time.
             SensorLost: the GPU is gone.
         """
+        return self.decode(self.capture()[1], 0)
+
+    def capture(self) -> tuple[object, Any]:
+        """Ask for what is next in turn (everything the first time); see :class:`.base.DeferringSensor`.
+
+        Raises:
+            SensorError: the driver is not back after a reload.
+            SensorLost: the GPU is gone.
+        """
         if self._library is None:
             raise SensorError("the sensor is closed")
         if self._stale:
             self._library.reopen()
             self._handle = self._library.call("nvmlDeviceGetHandleByUUID", self._uuid)
             self._stale = False
-        turn = self._everything if self._first else next(self._turns)
-        readings = [self._read_one(name, get) for name, get in turn]
+        turn = list(self._ask) if self._first else next(self._turns)
         self._first = False
+        ask, handle = self._ask, self._handle
+        answers: list[tuple[str, int | SensorError]] = []
+        for name in turn:
+            try:
+                answers.append((name, ask[name](handle)))
+            except SensorLost:
+                raise
+            except SensorError as error:
+                self._stale = self._stale or isinstance(error, DriverReloaded)
+                answers.append((name, error))
+        return None, answers
+
+    def decode(self, raw: Any, at_ns: int) -> Sequence[Reading]:
+        """Understand what was captured.
+
+        Raises:
+            SensorError: nothing could be read that time.
+        """
+        readings = [self._reading(name, answer) for name, answer in raw]
         if all(math.isnan(reading.value) for reading in readings):
             raise SensorError(readings[0].reason or "no state could be read")
         return readings
@@ -96,19 +129,15 @@ class NvmlStateSensor:
         if library is not None:
             library.close()
 
-    def _read_one(self, name: str, get: Callable[[], float]) -> Reading:
-        try:
-            return Reading(name, get())
-        except SensorLost:
-            raise
-        except SensorError as error:
-            self._stale = self._stale or isinstance(error, DriverReloaded)
-            return Reading(name, math.nan, reason=str(error))
+    def _reading(self, name: str, answer: int | SensorError) -> Reading:
+        if isinstance(answer, SensorError):
+            return Reading(self._names[name], math.nan, reason=str(answer))
+        return Reading(self._names[name], answer * _KINDS[name][2])
 
-    def _answers(self, get: Callable[[], float]) -> bool:
+    def _answers(self, ask: Callable[[Any], int]) -> bool:
         for _ in range(5):  # a driver that is merely flaky is asked again
             try:
-                get()
+                ask(self._handle)
                 return True
             except SensorUnavailable:
                 return False
@@ -119,56 +148,39 @@ class NvmlStateSensor:
                 continue
         return False
 
-    def _call(self, function: str, *arguments: object) -> Any:
+    def _other_processes(self, handle: Any) -> int:
+        """Count processes on the device that are not this one, nor started by it."""
         if self._library is None:
             raise SensorError("the sensor is closed")
-        return self._library.call(function, self._handle, *arguments)
-
-    def _memory(self) -> float:
-        return float(self._call("nvmlDeviceGetMemoryInfo").used)
-
-    def _utilisation(self) -> float:
-        return float(self._call("nvmlDeviceGetUtilizationRates").gpu) / 100
-
-    def _temperature(self) -> float:
-        return float(self._call("nvmlDeviceGetTemperature", 0))
-
-    def _clock(self) -> float:
-        return float(self._call("nvmlDeviceGetClockInfo", 1)) * 1e6  # NVML_CLOCK_SM
-
-    def _throttle_reasons(self) -> float:
-        return float(self._call("nvmlDeviceGetCurrentClocksThrottleReasons"))
-
-    def _power_limit(self) -> float:
-        return float(self._call("nvmlDeviceGetEnforcedPowerLimit")) / 1e3
-
-    def _other_processes(self) -> float:
-        """Count processes on the device that are not this one, nor started by it."""
-        listed = {process.pid for process in self._call("nvmlDeviceGetComputeRunningProcesses")}
+        running = self._library.call("nvmlDeviceGetComputeRunningProcesses", handle)
+        listed = {process.pid for process in running}
         own = os.getpid()
         others = {pid for pid in listed if pid != own and not _descends(pid, own)}
         hidden = own not in listed and _in_container() and _uses_cuda()
-        return float(
-            max(0, len(others) - hidden)
-        )  # in a container this process is listed by a foreign number
+        return max(0, len(others) - hidden)  # in a container this process is listed by a foreign number
 
 
+#: Kind, unit, and how much of it the driver's number 1 is.
 _KINDS: Final = {
-    "memory": (ChannelKind.MEMORY, "B"),
-    "utilisation": (ChannelKind.UTILISATION, "1"),
-    "temperature": (ChannelKind.TEMPERATURE, "degC"),
-    "sm_clock": (ChannelKind.CLOCK, "Hz"),
-    "throttle_reasons": (ChannelKind.STATE, "1"),
-    "power_limit": (ChannelKind.STATE, "W"),
-    "other_processes": (ChannelKind.STATE, "1"),
+    "memory": (ChannelKind.MEMORY, "B", 1.0),
+    "utilisation": (ChannelKind.UTILISATION, "1", 0.01),
+    "temperature": (ChannelKind.TEMPERATURE, "degC", 1.0),
+    "sm_clock": (ChannelKind.CLOCK, "Hz", 1e6),
+    "throttle_reasons": (ChannelKind.STATE, "1", 1.0),
+    "power_limit": (ChannelKind.STATE, "W", 1e-3),
+    "other_processes": (ChannelKind.STATE, "1", 1.0),
 }
-_Getter = tuple[str, Callable[[], float]]
+_Asked = dict[str, Callable[[Any], int]]
 
 
-def _turns(quick: Sequence[_Getter], slow: Sequence[_Getter]) -> list[list[_Getter]]:
-    """Return the rounds of reads: one quick and one slow value in each."""
-    rounds = math.lcm(max(len(quick), 1), max(len(slow), 1))
-    return [[group[k % len(group)] for group in (quick, slow) if group] for k in range(rounds)]
+def _turns(quick: Sequence[str], slow: Sequence[str], rare: Sequence[str]) -> list[list[str]]:
+    """Return the rounds of reads: what is quick, and two of the others, one rare one after all slow ones."""
+    queue = [name for last in rare for name in (*slow, last)] if rare else list(slow)
+    size = len(queue)
+    chosen = [
+        [queue[(_SLOW_A_TURN * k + j) % size] for j in range(min(_SLOW_A_TURN, size))] for k in range(size)
+    ]
+    return [[*quick, *names] for names in chosen] or [list(quick)]
 
 
 def _descends(pid: int, ancestor: int) -> bool:

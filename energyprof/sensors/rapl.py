@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from energyprof.clock import Clock
 from energyprof.errors import SensorError, SensorUnavailable
@@ -148,13 +148,31 @@ class RaplSensor:
         Raises:
             SensorError: it could not be read.
         """
+        return self.decode(self.capture()[1], self._clock.now_ns())
+
+    def capture(self) -> tuple[object, Any]:
+        """Read the kernel's figure; see :class:`.base.DeferringSensor`.
+
+        Raises:
+            SensorError: it could not be read.
+        """
         try:
-            raw_uj = self._raw_uj()
-        except (OSError, ValueError) as error:
+            return None, os.pread(-1 if self._descriptor is None else self._descriptor, 32, 0)
+        except OSError as error:
             raise SensorError(f"{self._zone.label} could not be read: {error}") from error
-        now_ns = self._clock.now_ns()
-        step_uj, span_s = raw_uj - self._last_uj, (now_ns - self._last_ns) / 1e9
-        self._last_uj, self._last_ns = raw_uj, now_ns
+
+    def decode(self, raw: Any, at_ns: int) -> Sequence[Reading]:
+        """Understand what was captured.
+
+        Raises:
+            SensorError: it is no number.
+        """
+        try:
+            raw_uj = int(raw)
+        except ValueError as error:
+            raise SensorError(f"{self._zone.label} could not be read: {error}") from error
+        step_uj, span_s = raw_uj - self._last_uj, (at_ns - self._last_ns) / 1e9
+        self._last_uj, self._last_ns = raw_uj, at_ns
         channel = self.channels[0].name
         if step_uj < 0:
             step_uj += self._zone.wrap_uj
