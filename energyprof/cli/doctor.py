@@ -17,7 +17,11 @@ def doctor(
     seconds: Annotated[float, typer.Option(min=0.2, max=60, help="How long to read each sensor.")] = 1.0,
     prove: Annotated[bool, typer.Option("--prove", help="Hold the measurement against known truth.")] = False,
     against: Annotated[
-        str, typer.Option(help="With --prove: other tools that are installed, by commas: zeus,codecarbon ...")
+        str,
+        typer.Option(
+            metavar="TOOLS",
+            help="With --prove: other tools that are installed: zeus,codecarbon,carbontracker,perun",
+        ),
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -27,7 +31,9 @@ def doctor(
     from energyprof.cli.rendering import print_json, show
 
     if prove or against:
-        raise typer.Exit(show_proof([name for name in against.split(",") if name], as_json=as_json))
+        raise typer.Exit(
+            show_proof([name.strip() for name in against.split(",") if name.strip()], as_json=as_json)
+        )
     diagnosis = diagnose(seconds)
     if as_json:
         print_json(diagnosis.to_dict())

@@ -38,9 +38,11 @@ def prove_here(peers: Sequence[str]) -> tuple[list[ScenarioResult], list[PeerRes
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
-    from energyprof.testing.peers import against
+    from energyprof.testing.peers import against, require_known
     from energyprof.testing.scenarios import prove
 
+    tools = list(dict.fromkeys(["energyprof", *peers])) if peers else []
+    require_known(tools)
     columns = (SpinnerColumn(), TextColumn("{task.description}"))
     with Progress(
         *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
@@ -48,7 +50,7 @@ def prove_here(peers: Sequence[str]) -> tuple[list[ScenarioResult], list[PeerRes
         task = bar.add_task("proving")
         results = prove(lambda result: bar.update(task, description=f"{result.sensor}: {result.scenario}"))
         bar.update(task, description="other tools, on a real clock")
-        return results, against(["energyprof", *peers]) if peers else []
+        return results, against(tools) if tools else []
 
 
 def proof_dict(results: Sequence[ScenarioResult], peers: Sequence[PeerResult]) -> dict[str, Any]:

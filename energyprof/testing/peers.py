@@ -29,7 +29,7 @@ from energyprof.testing.nvml import StandInNvml
 from energyprof.testing.peer_adapters import ADAPTERS, PACKAGES
 from energyprof.testing.true_power import TruePower
 
-__all__ = ["PEER_SCENARIOS", "PeerResult", "PeerScenario", "against"]
+__all__ = ["PEER_SCENARIOS", "PeerResult", "PeerScenario", "against", "installed", "require_known"]
 
 _PATIENCE_S: Final = 90.0  # beyond the steps themselves, for imports, set-up and the last report
 
@@ -117,20 +117,39 @@ def against(
         UnknownName: a tool for which there is no adapter.
         DeviceError: there is no C compiler to make the stand-in driver with.
     """
-    for name in names:
-        if name not in ADAPTERS:
-            raise UnknownName("tool", name, ADAPTERS)
+    require_known(names)
     results = []
     for scenario in scenarios:
-        for result in _run(scenario, [name for name in names if _version(name)]):
+        for result in _run(scenario, installed(names)):
             results.append(result)
             if tell is not None:
                 tell(result)
-        absent = (
-            PeerResult(peer=n, version=None, scenario=scenario.name, note="not installed") for n in names
-        )
-        results.extend(result for result in absent if not _version(result.peer))
+        results += [
+            PeerResult(peer=name, version=None, scenario=scenario.name, note=_absent(name))
+            for name in names
+            if not _version(name)
+        ]
     return results
+
+
+def require_known(names: Sequence[str]) -> None:
+    """Refuse a tool for which there is no adapter.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    for name in names:
+        if name not in ADAPTERS:
+            raise UnknownName("tool", name, ADAPTERS)
+
+
+def installed(names: Sequence[str] = tuple(ADAPTERS)) -> list[str]:
+    """Return those of the tools that are installed."""
+    return [name for name in names if _version(name)]
+
+
+def _absent(name: str) -> str:
+    return f"not installed: pip install {PACKAGES[name]}"
 
 
 def _version(name: str) -> str | None:
@@ -195,15 +214,17 @@ class _Child:
         home = folder / name
         _make_home(home)
         self._read, write = os.pipe()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "energyprof.testing.peer_child", name, *map(str, steps), str(write)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=home,
-            env={**os.environ, **environment, "HOME": str(home), "PATH": f"{home}:{os.environ['PATH']}"},
-            pass_fds=[write],
-        )
+        self._errors = home / "stderr"
+        with open(self._errors, "wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "energyprof.testing.peer_child", name, *map(str, steps), str(write)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                cwd=home,
+                env={**os.environ, **environment, "HOME": str(home), "PATH": f"{home}:{os.environ['PATH']}"},
+                pass_fds=[write],
+            )
         os.close(write)
 
     def answer(self, deadline_s: float) -> dict[str, Any]:
@@ -217,8 +238,12 @@ class _Child:
         try:
             said: dict[str, Any] = json.loads(received)
         except ValueError:
-            return {"failed": "it ended, or did not end, without an answer"}
+            return {"failed": f"it ended, or did not end, without an answer{self._last_words()}"}
         return said
+
+    def _last_words(self) -> str:
+        lines = self._errors.read_text(errors="replace").strip().splitlines()
+        return f": {lines[-1]}" if lines else ""
 
     def end(self) -> None:
         os.close(self._read)

@@ -58,6 +58,17 @@ def test_other_tools_stand_beside_ours(monkeypatch: pytest.MonkeyPatch, capsys: 
         ]
 
     monkeypatch.setattr(peers, "against", against)
-    assert main(["doctor", "--prove", "--against", "zeus,perun"]) == 0
+    assert main(["doctor", "--prove", "--against", "zeus, perun,zeus"]) == 0
     assert asked == ["energyprof", "zeus", "perun"]
     assert "not installed" in capsys.readouterr().out
+
+
+def test_an_unknown_tool_is_said_before_anything_is_proved(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def prove(tell: object) -> list[ScenarioResult]:
+        raise AssertionError("this takes half a minute")
+
+    monkeypatch.setattr(scenarios, "prove", prove)
+    assert main(["doctor", "--against", "zuse"]) == 2
+    assert "did you mean 'zeus'" in capsys.readouterr().err
