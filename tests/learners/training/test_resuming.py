@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ from energyprof.errors import UsageError
 from learners.base import Batch, Learner, Metrics
 from learners.configuration import configure
 from learners.registry import build, entries, entry
+from learners.training import compilation
 from learners.training.checkpoint_file import read_checkpoint
 from learners.training.checkpoint_writer import CheckpointWriter
+from learners.training.execution import Execution
 from learners.training.flops import count_step_flops, total_flops
 from learners.training.listener import SilentListener
 from learners.training.loop import train
@@ -77,11 +81,18 @@ def make(name: str, settings: dict[str, str], task: ImageTask) -> Learner:
 
 
 def interrupted(
-    learner: Learner, task: ImageTask, protocol: Protocol, file: Path, epochs: int, every: int = 1
+    learner: Learner,
+    task: ImageTask,
+    protocol: Protocol,
+    file: Path,
+    epochs: int,
+    every: int = 1,
+    execution: Execution | None = None,
 ) -> dict[str, Any]:
     """Train until so many epochs are over; return the checkpoint that is then there."""
+    writer = CheckpointWriter(file, every, {}, CPU)
     with pytest.raises(Killed):
-        train(learner, task, protocol, KillAfter(epochs), writer=CheckpointWriter(file, every, {}, CPU))
+        train(learner, task, protocol, KillAfter(epochs), execution=execution, writer=writer)
     return read_checkpoint(file)
 
 
@@ -112,6 +123,45 @@ def test_it_equals_an_uninterrupted_training_wherever_it_was_killed(
             assert torch.equal(learner.state_dict()[key], value), (epochs, key)
         own = sum(stage.steps - stage.earlier_steps for stage in outcome.stages)
         assert own == (expected.passes - epochs) * tiny_task.steps_per_pass
+
+
+@pytest.mark.parametrize(
+    ("backend", "name", "settings"),
+    [
+        # all of the compiler but its slow last stage
+        ("aot_eager", "mf", {"schedule": "sequential", "cache": "true"}),
+        ("aot_eager", "ff", {"inference": "one-pass", "peer": "0.03"}),
+        pytest.param(
+            *("inductor", "mf", {}),
+            marks=pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler for inductor"),
+        ),
+    ],
+    ids=str,
+)
+def test_so_does_a_compiled_one(
+    tiny_task: ImageTask,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    backend: str,
+    name: str,
+    settings: dict[str, str],
+) -> None:
+    monkeypatch.setattr(compilation, "_compiled", partial(compilation._compiled, backend=backend))
+    how = Execution(device=CPU, compiled=True)
+    whole = make(name, settings, tiny_task)
+    expected = train(whole, tiny_task, Protocol.fixed(2), NullMeter(), execution=how)
+    for epochs in {1, expected.passes - 1}:  # in the first stage, and in the last
+        checkpoint = interrupted(
+            *(make(name, settings, tiny_task), tiny_task, Protocol.fixed(2), tmp_path / "c.pt", epochs),
+            execution=how,
+        )
+        torch.compiler.reset()  # another process knows nothing of what was compiled
+        learner = make(name, settings, tiny_task)
+        outcome = train(learner, tiny_task, Protocol.fixed(2), NullMeter(), execution=how, resumed=checkpoint)
+        assert equal(outcome, expected), epochs
+        for key, value in whole.state_dict().items():
+            assert torch.equal(learner.state_dict()[key], value), (epochs, key)
+    torch.compiler.reset()
 
 
 def test_every_built_in_learner_stands_here() -> None:
