@@ -17,6 +17,7 @@ from energyprof.analysis.windows import step_windows, window_segments
 from energyprof.record.model import Epoch, Report
 from energyprof.record.trace import Segments, Trace
 from energyprof.report.encode import pack, thin
+from energyprof.report.epochs import MOST_EPOCHS
 from energyprof.report.timeline import seconds
 from energyprof.report.words import domain_word, printable
 
@@ -230,7 +231,7 @@ def _steps_done(at: Times, start_ns: Times, end_ns: Times) -> Floats:
 
 def _epoch_ticks(epochs: Sequence[Epoch]) -> list[list[Any]]:
     stages = len({e.stage for e in epochs}) > 1
-    kept = [epochs[k] for k in thin(len(epochs), 500)] if epochs else []
+    kept = [epochs[k] for k in thin(len(epochs), MOST_EPOCHS)] if epochs else []
     return [
         [e.end_s, f"{printable(e.stage, 40)} {e.index + 1}" if stages else str(e.index + 1)] for e in kept
     ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Callable
 from typing import Any, Final
 
 from energyprof.record.model import Report, Severity
 from energyprof.record.schema import render_report
 from energyprof.record.trace import Trace
+from energyprof.report.epochs import MOST_EPOCHS
 from energyprof.report.flags import Gathered, gathered
 from energyprof.report.page import render_page
 from energyprof.report.section import Section
@@ -118,7 +121,19 @@ def _data(view: RunView) -> dict[str, Any]:
     return {
         "kind": "run",
         "name": view.report.run.id,
-        "report": json.loads(render_report(view.report)),
+        **_report_data(view.report),
         "timeline": timeline.data(view),
         "steps": steps.data(view),
+    }
+
+
+def _report_data(report: Report) -> dict[str, Any]:
+    """Return the report; of very many epochs those that are shown, and the whole text packed beside it."""
+    text = render_report(report)
+    data = json.loads(text)
+    if len(report.epochs) <= MOST_EPOCHS:
+        return {"report": data}
+    return {
+        "report": {**data, "epochs": []},
+        "whole": base64.b64encode(zlib.compress(text.encode(), 9)).decode(),
     }

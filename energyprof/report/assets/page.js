@@ -48,7 +48,11 @@ document.documentElement.classList.add("js");
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
   page.downloads = {
-    json: () => page.download(`${page.data.name}.json`, "application/json", JSON.stringify(page.data.report, null, 1) + "\n"),
+    json: async () => {
+      const {name, report, whole} = page.data; // the whole report is packed where it is long
+      const text = whole ? new TextDecoder().decode(await page.inflate(whole)) : JSON.stringify(report, null, 1) + "\n";
+      page.download(`${name}.json`, "application/json", text);
+    },
   };
   const copyLink = async () => {
     try {
@@ -111,10 +115,13 @@ document.documentElement.classList.add("js");
     });
   }
 
-  page.unpack = async packed => {
-    const bytes = Uint8Array.from(atob(packed.d), c => c.charCodeAt(0));
+  page.inflate = async text => {
+    const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const planes = new Uint8Array(await new Response(stream).arrayBuffer());
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  };
+  page.unpack = async packed => {
+    const planes = await page.inflate(packed.d);
     const {n, w, r} = packed;
     const values = new Float64Array(n);
     const weights = Array.from({length: w}, (_, plane) => 2 ** (8 * plane));

@@ -38,9 +38,14 @@ def section(view: GroupView) -> Section | None:
         short="Learning",
         title=f"{metric.replace('_', ' ').capitalize()} as it was learned",
         about="One line a run. Aligned by samples the learners look at the same work; by joules or time they "
-        "show what it cost.",
+        f"show what it cost.{_thinned(view)}",
         body=fragment("compare_curves.html", legend=view.legend, charts=charts, group=view.key),
     )
+
+
+def _thinned(view: GroupView) -> str:
+    longest = max(len(report.epochs) for arm in view.group.arms for report in view.runs(arm))
+    return f" Of each run's epochs at most {_POINTS} are drawn, evenly spread." if longest > _POINTS else ""
 
 
 def _metric(view: GroupView) -> str | None:

@@ -28,7 +28,8 @@ def section(view: GroupView) -> Section | None:
     """Build the section; None where no run's phases have known energy."""
     arms = view.group.arms[:_MOST_ARMS]
     means = {arm.arm.name: _means(view, arm) for arm in arms}
-    kinds = _kinds(means)
+    found_kinds = _kinds(means)
+    kinds = found_kinds[:_MOST_KINDS]
     if not kinds:
         return None
     longest = max(found.get(kind, 0.0) for found in means.values() for kind in kinds) or 1.0
@@ -46,7 +47,12 @@ def section(view: GroupView) -> Section | None:
         short="Phases",
         title="Energy by phase",
         about="Mean of each arm's runs. All panels share one scale, so bars can be compared across them.",
-        body=fragment("compare_phases.html", panels=panels, left_out=len(view.group.arms) - len(arms)),
+        body=fragment(
+            "compare_phases.html",
+            panels=panels,
+            left_out=len(view.group.arms) - len(arms),
+            lesser=found_kinds[_MOST_KINDS:],
+        ),
     )
 
 
@@ -63,5 +69,4 @@ def _means(view: GroupView, arm: ArmResult) -> dict[str, float]:
 def _kinds(means: dict[str, dict[str, float]]) -> list[str]:
     kinds = dict.fromkeys(kind for found in means.values() for kind in found)
     largest = {kind: max(found.get(kind, 0.0) for found in means.values()) for kind in kinds}
-    ordered = sorted((k for k in kinds if largest[k] > 0), key=lambda k: -largest[k])
-    return ordered[:_MOST_KINDS]
+    return sorted((k for k in kinds if largest[k] > 0), key=lambda k: -largest[k])

@@ -31,7 +31,7 @@ def section(view: GroupView) -> Section | None:
         title="Seed by seed",
         about="Each line joins two runs with the same seed. Lines that all fall the same way say more "
         "than a mean.",
-        body=fragment("compare_slopes.html", drawn=drawn),
+        body=fragment("compare_slopes.html", drawn=drawn, left_out=max(0, len(view.others) - _MOST_ARMS)),
     )
 
 

@@ -32,7 +32,13 @@ def section(view: GroupView) -> Section | None:
         about="The logarithm of the energy ratio, split exactly: energy is passes over the data, times time "
         "a pass, times mean power. Points are shares of the change in per cent and add up to it; geometric "
         "means over runs.",
-        body=fragment("compare_why.html", explanations=shown, reach=reach, figure=term_figure),
+        body=fragment(
+            "compare_why.html",
+            explanations=shown,
+            reach=reach,
+            figure=term_figure,
+            left_out=max(0, len(view.others) - _MOST_ARMS),
+        ),
     )
 
 

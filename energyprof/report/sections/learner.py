@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from energyprof.record.model import Report
 from energyprof.report.chart import Axis, axis, dot, line, plot, series_class
+from energyprof.report.epochs import shown_epochs
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
 from energyprof.report.view import RunView
@@ -30,7 +31,7 @@ def section(view: RunView) -> Section | None:
         short="Learner's own",
         title="The learner's own figures",
         about="What this learner tells besides its loss and accuracy, at the end of every epoch.",
-        body=fragment("run_learner.html", charts=charts),
+        body=fragment("run_learner.html", charts=charts, left_out=list(drawn)[_MOST:]),
     )
 
 
@@ -61,7 +62,7 @@ def _curves(report: Report) -> dict[str, Curves]:
 def _stage_losses(report: Report) -> Curves:
     """Return the local loss of each stage where layers take turns: a stage trains by its own loss."""
     found: Curves = {}
-    for k, epoch in enumerate(report.epochs):
+    for k, epoch in shown_epochs(report):
         if epoch.train_loss is not None:
             found.setdefault(epoch.stage, []).append((k + 1.0, epoch.train_loss))
     return found if len(found) > 1 else {}
@@ -85,7 +86,7 @@ def _line(x: Axis, y: Axis, points: list[tuple[float, float]], index: int) -> Ma
 
 def _points(report: Report, name: str) -> list[tuple[float, float]]:
     """Return the values over the position among all epochs, counted from 1 (stages follow one another)."""
-    values = [(k + 1.0, epoch.metrics.get(name)) for k, epoch in enumerate(report.epochs)]
+    values = [(k + 1.0, epoch.metrics.get(name)) for k, epoch in shown_epochs(report)]
     return [(k, value) for k, value in values if value is not None]
 
 

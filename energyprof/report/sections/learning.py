@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from energyprof.record.model import Epoch, Report
 from energyprof.report.chart import Label, axis, dot, line, plot, rule, series_class
+from energyprof.report.epochs import shown_epochs
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
 from energyprof.report.view import RunView
@@ -25,7 +26,8 @@ def section(view: RunView) -> Section:
         accuracy=_accuracy(report),
         loss=_loss(report),
         lines=list(_losses(report)),
-        epochs=report.epochs,
+        epochs=[epoch for _, epoch in shown_epochs(report)],
+        logged=len(report.epochs),
         stages=len({e.stage for e in report.epochs}) > 1,
         quality=report.quality,
     )
@@ -40,7 +42,7 @@ def section(view: RunView) -> Section:
 
 
 def _points(report: Report, value: Callable[[Epoch], float | None]) -> list[tuple[float, float]]:
-    found = [(e.cumulative_energy_j, value(e)) for e in report.epochs]
+    found = [(e.cumulative_energy_j, value(e)) for _, e in shown_epochs(report)]
     return [(x, y) for x, y in found if x is not None and y is not None]
 
 

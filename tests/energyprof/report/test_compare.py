@@ -174,3 +174,22 @@ def test_many_arms_share_styles_by_learner(studied: list[Report]) -> None:
     legend = re.search(r'<ul class="legend">(.*?)</ul>', html, re.DOTALL)
     assert legend is not None
     assert legend[1].count("<li>") == 2
+
+
+def test_what_is_not_drawn_of_many_arms_is_said(studied: list[Report]) -> None:
+    reports = [
+        dataclasses.replace(
+            report,
+            run=dataclasses.replace(report.run, id=f"{report.run.id}-{arm}"),
+            workload=dataclasses.replace(report.workload, config={"width": arm}),
+        )
+        for arm in range(8)
+        for report in studied
+    ]
+    comparison = compare(reports)
+    page = render_comparison(comparison)
+    arms = len(comparison.groups[0].arms)
+    assert arms > 12
+    assert f"{arms - 12} more arms are in the table above but not drawn here." in page
+    assert f"{arms - 1 - 8} more are left to energyprof explain." in page
+    assert f"{arms - 1 - 6} more are not drawn." in page
