@@ -17,11 +17,12 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 
 import energyprof
+from benchmarks.peers import bare_loop_s, peer_loop_s, peers
 from benchmarks.stalls import (
     Loss,
     WitnessClock,
@@ -35,6 +36,8 @@ from energyprof.errors import DeviceError
 from energyprof.recording.marks import MarkBuffer
 from energyprof.sensors.discovery import discover
 from energyprof.testing.nvml import StandInNvml
+
+MOST_PEER_PAIRS = 5  # some of them take seconds to start
 
 Unit = Callable[[], object]
 Wrap = Callable[[list[None]], AbstractContextManager[Iterator[None]]]
@@ -122,14 +125,27 @@ def ratio(wrap: Wrap, step_s: float, seconds: float, pairs: int) -> tuple[float,
         with wrap(steps) as marked:
             return loop_s(marked, work)
 
+    return median_ratio(profiled, lambda: loop_s(steps, work), pairs)
+
+
+def peer_ratio(name: str, step_s: float, seconds: float, pairs: int) -> tuple[float, float, float]:
+    """Return the same for another tool."""
+    work, count = work_of(step_s), max(10, int(seconds / step_s))
+    return median_ratio(lambda: peer_loop_s(name, work, count), lambda: bare_loop_s(work, count), pairs)
+
+
+def median_ratio(
+    profiled: Callable[[], float], bare: Callable[[], float], pairs: int
+) -> tuple[float, float, float]:
+    """Return the median ratio of two loops' times over interleaved pairs, and its 95 % interval."""
     profiled()
     ratios = []
     for pair in range(pairs):
         if pair % 2:
-            ours, bare = profiled(), loop_s(steps, work)
+            ours_s, bare_s = profiled(), bare()
         else:
-            bare, ours = loop_s(steps, work), profiled()
-        ratios.append(ours / bare)
+            bare_s, ours_s = bare(), profiled()
+        ratios.append(ours_s / bare_s)
     draws = np.random.default_rng(0).choice(ratios, size=(2_000, pairs))
     low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
     return statistics.median(ratios), float(low), float(high)
@@ -187,47 +203,6 @@ def nothing(steps: list[None]) -> Iterator[Iterator[None]]:
     yield iter(steps)
 
 
-def peers() -> dict[str, Wrap]:
-    """Return the peers that are installed, each used as its documentation says: a window or task a step."""
-    found: dict[str, Wrap] = {}
-    with suppress(ImportError):
-        from zeus.monitor import ZeusMonitor
-
-        @contextmanager
-        def zeus(steps: list[None]) -> Iterator[Iterator[None]]:
-            monitor = ZeusMonitor(gpu_indices=[])
-
-            def loop() -> Iterator[None]:
-                for item in steps:
-                    monitor.begin_window("step")
-                    yield item
-                    monitor.end_window("step")
-
-            yield loop()
-
-        found["zeus"] = zeus
-    with suppress(ImportError):
-        from codecarbon import OfflineEmissionsTracker
-
-        @contextmanager
-        def codecarbon(steps: list[None]) -> Iterator[Iterator[None]]:
-            tracker = OfflineEmissionsTracker(
-                country_iso_code="FRA", save_to_file=False, log_level="critical", allow_multiple_runs=True
-            )
-
-            def loop() -> Iterator[None]:
-                for item in steps:
-                    tracker.start_task()
-                    yield item
-                    tracker.stop_task()
-
-            yield loop()
-            tracker.stop()
-
-        found["codecarbon (a task a step)"] = codecarbon
-    return found
-
-
 @contextmanager
 def some_gpu() -> Iterator[str]:
     """Use the machine's GPU, or a stand-in for one; yield what was found, in words."""
@@ -265,11 +240,15 @@ def print_ratios(seconds: float, pairs: int) -> None:
     print(f"\n{'loop':<12}{'profiler':<28}{'median':>9}{'95 %':>20}   time against the bare loop")
     for step_s in (1e-3, 1e-2):
         rows: dict[str, Wrap] = {"energyprof": ours, "none (noise of the method)": nothing}
-        if step_s == 1e-3:
-            rows |= peers()
         for name, wrap in rows.items():
-            middle, low, high = ratio(wrap, step_s, seconds, pairs)
-            print(f"{step_s * 1e3:>4.0f} ms      {name:<28}{middle:9.4f}{f'{low:.4f} to {high:.4f}':>20}")
+            print_ratio(step_s, name, ratio(wrap, step_s, seconds, pairs))
+        for name in peers() if step_s == 1e-3 else ():
+            print_ratio(step_s, name, peer_ratio(name, step_s, seconds, min(pairs, MOST_PEER_PAIRS)))
+
+
+def print_ratio(step_s: float, name: str, found: tuple[float, float, float]) -> None:
+    middle, low, high = found
+    print(f"{step_s * 1e3:>4.0f} ms      {name:<28}{middle:9.4f}{f'{low:.4f} to {high:.4f}':>20}")
 
 
 def main() -> None:

@@ -142,24 +142,28 @@ def carbontracker() -> Measure:
 def perun() -> Measure:
     """Measure with perun: the run is an application, sampled at its default of 1 Hz."""
     module: Any = importlib.import_module("perun")
-    found: list[float] = []
-
-    def note(node: Any) -> None:
-        found.append(_gpu_energy_j(node))
 
     def measure(work: Work) -> PeerEnergy:
         @module.perun(data_out="perun")  # type: ignore[untyped-decorator]
         def run() -> None:
-            module.register_callback(note)
+            module.register_callback(_note_gpu_energy)
             work.begin()
             for k in range(work.count):
                 work.step(k)
             work.end()
 
         run()
-        return PeerEnergy(total_j=found[-1])
+        return PeerEnergy(total_j=_noted_j.pop())
 
     return measure
+
+
+#: What perun's callback found; it keeps one callback of a name, so that a second run calls the first one's.
+_noted_j: list[float] = []
+
+
+def _note_gpu_energy(node: Any) -> None:
+    _noted_j.append(_gpu_energy_j(node))
 
 
 def _gpu_energy_j(node: Any) -> float:

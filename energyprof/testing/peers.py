@@ -29,7 +29,15 @@ from energyprof.testing.nvml import StandInNvml
 from energyprof.testing.peer_adapters import ADAPTERS, PACKAGES
 from energyprof.testing.true_power import TruePower
 
-__all__ = ["PEER_SCENARIOS", "PeerResult", "PeerScenario", "against", "installed", "require_known"]
+__all__ = [
+    "PEER_SCENARIOS",
+    "PeerResult",
+    "PeerScenario",
+    "against",
+    "installed",
+    "make_home",
+    "require_known",
+]
 
 _PATIENCE_S: Final = 90.0  # beyond the steps themselves, for imports, set-up and the last report
 
@@ -212,7 +220,7 @@ class _Child:
     ) -> None:
         self.name = name
         home = folder / name
-        _make_home(home)
+        make_home(home)
         self._read, write = os.pipe()
         self._errors = home / "stderr"
         with open(self._errors, "wb") as errors:
@@ -251,7 +259,7 @@ class _Child:
         self._process.wait()
 
 
-def _make_home(home: Path) -> None:
+def make_home(home: Path) -> None:
     """Make a home folder with an ``nvidia-smi``: CodeCarbon reads GPUs only where there is one."""
     home.mkdir()
     program = home / "nvidia-smi"
