@@ -17,7 +17,7 @@ from energyprof.gate.baseline import Baseline
 from energyprof.gate.metric import Reading
 from energyprof.gate.observation import Observation, parse_time
 from energyprof.record.decoding import decode
-from energyprof.record.json_lines import line_of_literal, line_of_place, misfit_words
+from energyprof.record.json_lines import line_of_byte, line_of_literal, line_of_place, misfit_words
 from energyprof.record.model import RunStatus
 
 __all__ = ["BASELINE_SCHEMA", "read_baseline", "render_baseline"]
@@ -75,9 +75,10 @@ def read_baseline(path: Path, name: str) -> Baseline:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"cannot read baseline {name}: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise _mistake(name, line_of_byte(error), "it is not UTF-8 text; restore it") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read baseline {name}: {error.strerror}") from error
     document = _parse(text, name)
     return _to_baseline(document, lambda *place: f"{name}:{line_of_place(text, place)}")
 

@@ -14,6 +14,7 @@ from energyprof.errors import ConfigError
 from energyprof.gate.budget import BudgetBook
 from energyprof.gate.toml_lines import KeyPath, key_lines, line_of
 from energyprof.record.decoding import Misfit, decode
+from energyprof.record.json_lines import line_of_byte
 
 __all__ = [
     "Problem",
@@ -146,8 +147,8 @@ def budget_text(path: Path, name: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{name}:{line}: not UTF-8 text (byte {error.start}): save it as UTF-8") from error
+        told = f"not UTF-8 text (byte {error.start}): save it as UTF-8"
+        raise ConfigError(f"{name}:{line_of_byte(error)}: {told}") from error
     except OSError as error:
         raise ConfigError(f"cannot read {name}: {error.strerror}") from error
 

@@ -14,7 +14,7 @@ from energyprof.errors import RecordError
 from energyprof.gate.budget import Budget
 from energyprof.gate.metric import METRICS, Metric, Reading
 from energyprof.gate.target import readings_to_target
-from energyprof.record.json_lines import line_of_place
+from energyprof.record.json_lines import line_of_byte, line_of_place
 from energyprof.record.model import Report, RunStatus, Severity
 from energyprof.record.schema import parse_report
 
@@ -95,7 +95,7 @@ def load_run(path: Path, name: str | None = None) -> GateRun:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise RecordError(f"{shown} is not text: not a report.json") from error
+        raise RecordError(f"{shown}:{line_of_byte(error)}: it is not UTF-8 text: no report.json") from error
     except OSError as error:
         raise RecordError(f"cannot read {shown}: {error.strerror}") from error
     report = parse_report(text, shown)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from energyprof.errors import UnknownName
 from energyprof.record.decoding import Misfit, Place
 
-__all__ = ["line_of_literal", "line_of_place", "misfit_words"]
+__all__ = ["line_of_byte", "line_of_literal", "line_of_place", "misfit_words"]
 
 _BLANK: Final = re.compile(r"[ \t\n\r]*")
 _STRING_OR_LITERAL: Final = re.compile(r'"(?:[^"\\]|\\.)*"|([^\s\[\]{},:"]+)')
@@ -47,6 +47,11 @@ def line_of_literal(text: str, wanted: Callable[[str], bool]) -> int | None:
         if token[1] is not None and wanted(token[1]):
             return text.count("\n", 0, token.start()) + 1
     return None
+
+
+def line_of_byte(error: UnicodeDecodeError) -> int:
+    """Return the line of the byte that is not UTF-8."""
+    return error.object.count(b"\n", 0, error.start) + 1
 
 
 def misfit_words(misfit: Misfit) -> str:

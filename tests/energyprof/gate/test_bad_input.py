@@ -119,6 +119,14 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
         edit(SECOND, "report/1", "report/7"),
         "head-1/report.json:2: it has schema 'energyprof.report/7'",
     ),
+    "a baseline that is not UTF-8": (
+        lambda folder: (folder / BASELINE).write_bytes(b"{\n\xff") and None,
+        f"baseline {BASELINE}:2: it is not UTF-8 text",
+    ),
+    "a run that is not UTF-8": (
+        lambda folder: (folder / SECOND).write_bytes(b"{\n\xff") and None,
+        "head-1/report.json:2: it is not UTF-8 text",
+    ),
     "budgets that are not UTF-8": (
         lambda folder: (folder / "energyprof.toml").write_bytes(b"# one\n# \xe9\n") and None,
         "energyprof.toml:2: not UTF-8 text (byte 8)",
@@ -165,7 +173,7 @@ def lined(folder: Path, expected: str) -> str:
         r'"value": (1e999|NaN|"12"|0\.0|-5\.0)[,}\n]|"valeu"|"within": -|"test_accuracy": 97'
     )
     path = folder / (BASELINE if BASELINE in expected else SECOND)
-    rows = path.read_text().splitlines(keepends=True) if path.is_file() else []
+    rows = path.read_text(errors="replace").splitlines(keepends=True) if path.is_file() else []
     line = next((number for number, row in enumerate(rows, 1) if mistake.search(row)), 0)
     return expected.replace("LINE", str(line))
 
