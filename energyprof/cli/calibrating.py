@@ -211,7 +211,7 @@ def _seconds(value: float | None, jitter: float | None = None) -> str:
 def _watts(value: float | None, noise: float | None = None) -> str:
     if value is None:
         return "not known"
-    return format_power(value) + ("" if noise is None else f" ± {format_power(noise)}")
+    return format_power(value) + ("" if noise is None else f" ± {format_power(round(noise, 3))}")
 
 
 def _share(value: float | None) -> str:

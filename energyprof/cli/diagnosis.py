@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from energyprof.clock import Clock, SystemClock
+from energyprof.errors import SensorError
 from energyprof.record.model import GpuInfo, Provenance, SensorInfo
+from energyprof.record.trace import ChannelKind
 from energyprof.units import format_bytes, format_duration, format_power
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
+    from energyprof.sensors.base import Sensor
+
 __all__ = ["Diagnosis", "SensorCheck", "diagnose", "render_diagnosis"]
 
+_SEES_ALL = 0.95
+_TIMED_READINGS = 10
 _SHOWN_DOMAINS = ("gpu", "cpu", "dram")
 _UNMEASURED = {
     "gpu": "no NVIDIA GPU is measured",
@@ -30,6 +37,7 @@ class SensorCheck:
     info: SensorInfo
     power_w: float | None  # over the trial, from its energy or power channels; None where it has none
     read_s: float | None  # CPU time of one reading
+    seen_share: float = 1.0  # of the time, by what its energy rests on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +84,8 @@ def diagnose(seconds: float = 1.0, clock: Clock | None = None) -> Diagnosis:
             SensorCheck(
                 info=info,
                 power_w=next((power for power in powers if power is not None), None),
-                read_s=statistics.cpu_s / statistics.readings if good else None,
+                read_s=_read_s(sensor) if good else None,
+                seen_share=_seen_share(sensor),
             )
         )
         sensor.close()
@@ -89,6 +98,17 @@ def diagnose(seconds: float = 1.0, clock: Clock | None = None) -> Diagnosis:
         sensors=tuple(checks),
         problems=found.problems + trouble,
     )
+
+
+def _read_s(sensor: Sensor) -> float | None:
+    """Return the CPU time of a reading, or None where it fails."""
+    before_ns = time.thread_time_ns()
+    try:
+        for _ in range(_TIMED_READINGS):
+            sensor.read()
+    except SensorError:
+        return None
+    return (time.thread_time_ns() - before_ns) / 1e9 / _TIMED_READINGS
 
 
 def render_diagnosis(diagnosis: Diagnosis) -> RenderableType:
@@ -134,14 +154,35 @@ def _sensor(kind: str, check: SensorCheck) -> Text:
     refresh = "" if info.refresh_s is None else f", a new value every {format_duration(info.refresh_s)}"
     text = Text.assemble((str(info.source), colour), f" by {info.name}{power}{refresh}{_cost(check)}")
     text.append(f"\n{info.semantics}")
-    if info.refresh_s and info.source is not Provenance.ESTIMATED:
-        text.append(
-            f"\nWindows of {format_duration(info.refresh_s * 100)} and more are known within about 1 %; "
-            "steps shorter than a refresh are modelled, with an interval."
-        )
+    text.append(_precision(check))
     if info.calibration is None and kind == "gpu":
         text.append("\nNot calibrated: 'energyprof calibrate' measures refresh, window, lag and idle power.")
     return text
+
+
+def _precision(check: SensorCheck) -> str:
+    """Say how well a sensor knows the energy of a window."""
+    info = check.info
+    if not info.refresh_s or info.source is Provenance.ESTIMATED:
+        return ""
+    if check.seen_share < _SEES_ALL:
+        return (
+            f"\nIt sees {check.seen_share:.0%} of the time, and nothing counts the rest: a load that keeps "
+            "step with it is known only within wide bounds, which a report tells. --dither breaks the step."
+        )
+    within = 1 if info.source is Provenance.COUNTER else 2
+    return (
+        f"\nWindows of {format_duration(info.refresh_s * 100)} and more are known within about {within} %; "
+        "steps shorter than a refresh are modelled, with an interval."
+    )
+
+
+def _seen_share(sensor: Sensor) -> float:
+    """Return the share of the time that a sensor sees: all of it for counters and long averages."""
+    info, kinds = sensor.info, {spec.kind for spec in sensor.channels}
+    if kinds & {ChannelKind.ENERGY, ChannelKind.POWER_AVERAGE} or not (info.window_s and info.refresh_s):
+        return 1.0
+    return min(1.0, info.window_s / info.refresh_s)
 
 
 def _cost(check: SensorCheck) -> str:

@@ -226,7 +226,7 @@ def _sentences(device: NvmlDevice, readout: Readout, calibration: Calibration | 
     """Say in plain words what this device's readings mean."""
     traits = device.traits
     kinds = {measurand.kind: measurand for measurand in readout.measurands}
-    every = f"about every {traits.refresh_ns / 1e6:g} ms"
+    every = f"about every {traits.refresh_ns / 1e6:.3g} ms"
     sentences = [f"{device.name} ({traits.architecture})."]
     if ChannelKind.ENERGY in kinds:
         sentences.append(f"Energy is the card's own counter, which moves {every}.")
@@ -259,4 +259,4 @@ def _window_sentence(device: NvmlDevice, every: str) -> str:
         if share >= 1
         else f"{share:.0%} of the time, so that it can miss what happens between"
     )
-    return f"Instant power averages {traits.window_ns / 1e6:g} ms, renewed {every}: it sees {seen}."
+    return f"Instant power averages {traits.window_ns / 1e6:.3g} ms, renewed {every}: it sees {seen}."
