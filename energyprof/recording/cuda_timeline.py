@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from ctypes import CDLL, byref, c_int
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from functools import cache
+from typing import Any, Final, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +27,7 @@ __all__ = ["CudaEventClock", "DeviceTimeline", "EventClock", "device_timing"]
 
 _CAPACITY: Final = 16_384
 _ANCHOR_EVERY_NS: Final = 2_000_000_000  # clock drift of 10 ppm is 20 us by then; float32 ms resolves 0.25 us
+_THREAD_LOCAL: Final = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
 _ANCHOR_TRIES: Final = 3
 _ANCHOR_PATIENCE_NS: Final = 2_000_000
 
@@ -51,6 +55,10 @@ class EventClock(Protocol):
         """Return the device time between two events that are done, in seconds."""
         ...
 
+    def apart(self) -> AbstractContextManager[object]:
+        """Return a block inside which this thread's questions disturb no other thread's work."""
+        ...
+
 
 class CudaEventClock:
     """CUDA events through torch, on the device that is current when it is made.
@@ -67,13 +75,20 @@ class CudaEventClock:
         self._device = cuda.current_device() if device is None else device
         self._aside = cuda.Stream(device=self._device)
         self._current_stream = cuda.current_stream
+        self._capturing = cuda.is_current_stream_capturing
 
     def new_event(self) -> Any:
         """Return a timing event."""
         return self._event(enable_timing=True)
 
     def record(self, event: Any) -> None:
-        """Record on the device's current stream."""
+        """Record on the device's current stream.
+
+        Raises:
+            RuntimeError: the stream is being captured as a CUDA graph: a mark would become part of the graph.
+        """
+        if self._capturing():
+            raise RuntimeError("marks inside a CUDA graph are not timed")
         event.record(self._current_stream(self._device))
 
     def record_aside(self, event: Any) -> None:
@@ -87,6 +102,30 @@ class CudaEventClock:
     def elapsed_s(self, earlier: Any, later: Any) -> float:
         """Return seconds between two events; CUDA resolves about half a microsecond."""
         return float(earlier.elapsed_time(later)) / 1e3
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Let this thread ask about events while another one captures a CUDA graph.
+
+        To query an event ends a capture in CUDA's default mode, whichever thread does it
+        (pytorch/pytorch#104555); in this mode it concerns the thread's own captures only.
+        """
+        mode = c_int(_THREAD_LOCAL)
+        exchange = _capture_mode_exchange()
+        exchange(byref(mode))  # the former mode is in it then
+        try:
+            yield
+        finally:
+            exchange(byref(mode))
+
+
+@cache
+def _capture_mode_exchange() -> Callable[[Any], object]:
+    """Return CUDA's own function; a driver without it captures no graphs."""
+    try:
+        return cast(Callable[[Any], object], CDLL("libcuda.so.1").cuThreadExchangeStreamCaptureMode)
+    except (OSError, AttributeError):
+        return lambda mode: None
 
 
 def device_timing(
@@ -113,10 +152,11 @@ def device_timing(
     if not in_use or mode == "off":
         return None, now_ns
     if mode == "sync":
-        synchronize = cuda.synchronize
+        synchronize, capturing = cuda.synchronize, cuda.is_current_stream_capturing
 
         def synchronised_now_ns() -> int:
-            synchronize()
+            if not capturing():  # a CUDA graph: nothing runs yet, and to wait would end the capture
+                synchronize()
             return now_ns()
 
         return None, synchronised_now_ns
@@ -144,7 +184,7 @@ class DeviceTimeline:
         capacity: how many marks may wait for the device before further ones go without a device time.
 
     Attributes:
-        missed: marks without a device time: the ring was full, or the device failed.
+        missed: marks without a device time: the ring was full, the device failed, a CUDA graph was captured.
         uncertainty_ns: half the widest bracket of an anchor that was used.
         failed: what the device threw, after which nothing is resolved any more; None as long as it works.
     """
@@ -187,8 +227,9 @@ class DeviceTimeline:
         found: list[tuple[int, int]] = []
         try:
             if self.failed is None:
-                self._renew_anchor()
-                self._resolve_passed(found)
+                with self._events.apart():
+                    self._renew_anchor()
+                    self._resolve_passed(found)
         except RuntimeError as error:  # CUDA's: after a kernel that failed every call throws
             self.failed = (str(error).strip().splitlines() or [type(error).__name__])[0]
         pairs = np.array(found, np.int64).reshape(-1, 2)

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from energyprof.clock import SystemClock
 from energyprof.errors import DeviceError
-from energyprof.recording import profiler
+from energyprof.recording import cuda_timeline, profiler
 from energyprof.recording.cuda_timeline import DeviceTimeline, device_timing
 from energyprof.recording.marks import MarkBuffer
 
@@ -33,6 +35,7 @@ class FakeDevice:
     tick_ns: int = 500
     refuses_aside: bool = False
     error: str = ""
+    blocks: int = 0
 
     def now_ns(self) -> int:
         self.host_ns += self.tick_ns
@@ -62,7 +65,14 @@ class FakeDevice:
 
     def done(self, event: FakeEvent) -> bool:
         self.fail()
+        assert self.blocks == 1, "to ask about an event ends another thread's capture of a graph"
         return event.device_ns is not None and event.device_ns <= self.to_device(self.host_ns)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        self.blocks += 1
+        yield
+        self.blocks -= 1
 
     def elapsed_s(self, earlier: FakeEvent, later: FakeEvent) -> float:
         assert earlier.device_ns is not None
@@ -161,6 +171,71 @@ def test_a_run_on_a_device_that_fails_ends_with_its_report_and_the_reason(
     assert prof.run.report.totals.steps == 5
     (told,) = (flag for flag in prof.run.report.flags if flag.code == "recording-problem")
     assert "marks were not timed on the device (CUDA error: an illegal memory access" in told.message
+
+
+class FakeCuda:
+    """What CudaEventClock and the synchronising clock use of ``torch.cuda``."""
+
+    def __init__(self) -> None:
+        self.capturing, self.recorded, self.waited = False, 0, 0
+        self.current_device = lambda: 0
+        self.Stream = SimpleNamespace
+        self.current_stream = lambda device: device
+        self.is_current_stream_capturing = lambda: self.capturing
+        self.is_initialized = lambda: True
+
+    def Event(self, *, enable_timing: bool) -> SimpleNamespace:  # noqa: N802 - torch's name
+        assert enable_timing
+        return SimpleNamespace(record=self._record, query=lambda: True, elapsed_time=lambda _: 1.0)
+
+    def _record(self, stream: object) -> None:
+        self.recorded += 1
+
+    def synchronize(self) -> None:
+        self.waited += 1
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
+    fake = FakeCuda()
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=fake))
+    return fake
+
+
+def test_a_mark_while_a_graph_is_captured_stays_out_of_the_graph(cuda: FakeCuda) -> None:
+    timeline, _ = device_timing("events", iter(range(0, 10**9, 1000)).__next__)
+    assert timeline is not None
+    timeline.resolve()
+    before = cuda.recorded
+    cuda.capturing = True
+    timeline.record()
+    assert (cuda.recorded, timeline.missed, timeline.waiting) == (before, 1, 0)
+    cuda.capturing = False
+    timeline.record()
+    assert timeline.resolve()[0].tolist() == [1]
+
+
+def test_nothing_waits_for_the_device_while_a_graph_is_captured(cuda: FakeCuda) -> None:
+    _, now_ns = device_timing("sync", iter(range(9)).__next__)
+    now_ns()
+    cuda.capturing = True
+    now_ns()
+    assert cuda.waited == 1
+
+
+def test_a_threads_capture_mode_is_changed_while_it_asks_and_put_back(
+    cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = [0]
+
+    def exchange(pointer: Any) -> None:
+        wanted, pointer._obj.value = pointer._obj.value, modes[-1]
+        modes.append(wanted)
+
+    monkeypatch.setattr(cuda_timeline, "_capture_mode_exchange", lambda: exchange)
+    with cuda_timeline.CudaEventClock().apart():
+        assert modes[-1] == 1
+    assert modes == [0, 1, 0]
 
 
 def test_nothing_asks_whether_cuda_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
