@@ -15,6 +15,8 @@ __all__ = ["FIELD_VALUES", "FIELD_WORDS", "DriverReloaded", "NvmlLibrary", "desc
 
 # Return codes of NVML (nvml.h, nvmlReturn_t), by what they mean to a reader.
 _NEVER: Final = frozenset({3, 4, 13})  # not supported, no permission, function not found
+_NOT_FOUND: Final = 13
+_OLDER: Final = "_v2"  # a function that pynvml asks for in version 3 by its plain name
 _LOST: Final = frozenset({15})  # the GPU fell off the bus
 _RELOADED: Final = frozenset({1, 2, 9, 18})  # uninitialised, stale handle, driver unloaded, version mismatch
 _PASSING: Final = frozenset({10, 999})  # took too long, unknown: may succeed a moment later
@@ -116,6 +118,11 @@ class NvmlLibrary:
             return getattr(self._pynvml, function)(*arguments)
         except self._pynvml.NVMLError as error:
             raise failure(function, error.value) from error
+        except self._pynvml.NVMLLibraryMismatchError as error:  # no kin of NVMLError: an older driver
+            older = f"{function}{_OLDER}"
+            if not function.endswith(_OLDER) and hasattr(self._pynvml, older):
+                return self.call(older, *arguments)
+            raise failure(function, _NOT_FOUND) from error
 
     def prepare_number(
         self, function: str, *arguments: int, member: str = "", words: int = 1, word: int = 0, bits: int = 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pynvml
@@ -70,6 +71,28 @@ def test_a_flaky_answer_is_asked_for_again(make_nvml: MakeNvml) -> None:
     library.close()
 
 
+def test_an_older_driver_is_asked_by_the_older_name(make_nvml: MakeNvml) -> None:
+    nvml = make_nvml("hopper", missing=["nvmlDeviceGetComputeRunningProcesses"])
+    library = NvmlLibrary.open()
+    handle = list_devices(library)[0].handle
+    with pytest.raises(SensorUnavailable, match="this driver does not have it"):
+        library.call("nvmlDeviceGetComputeRunningProcesses", handle)
+    library._pynvml = SimpleNamespace(
+        NVMLError=pynvml.NVMLError,
+        NVMLLibraryMismatchError=pynvml.NVMLLibraryMismatchError,
+        nvmlDo=mismatched,
+        nvmlDo_v2=lambda: 7,
+    )
+    assert library.call("nvmlDo") == 7
+    library._pynvml = pynvml
+    library.close()
+    assert nvml.calls("nvmlShutdown") == 1
+
+
+def mismatched() -> None:
+    raise pynvml.NVMLLibraryMismatchError("use a versioned function")
+
+
 def test_a_question_that_cannot_be_answered_is_none(make_nvml: MakeNvml) -> None:
     nvml = make_nvml("hopper")
     library = NvmlLibrary.open()
@@ -108,6 +131,4 @@ def _words(fields: Iterable[Any]) -> list[int]:
 
 def _without(name: str) -> object:
     """Return pynvml with one of its names left out."""
-    from types import SimpleNamespace
-
     return SimpleNamespace(**{key: value for key, value in vars(pynvml).items() if key != name})
