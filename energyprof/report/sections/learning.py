@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from markupsafe import Markup
 
@@ -16,6 +17,8 @@ from energyprof.report.words import percent
 from energyprof.units import format_energy
 
 __all__ = ["section"]
+
+_MOST_DOTS: Final = 60  # epochs; more would make a thick band of the line
 
 
 def section(view: RunView) -> Section:
@@ -56,7 +59,8 @@ def _accuracy(report: Report) -> Markup | None:
     y = axis([*(p[1] for p in points), *wanted], "validation accuracy", "%")
     best = max(points, key=lambda p: p[1])
     marks = [line(x, y, [p[0] for p in points], [p[1] for p in points], series_class(0))]
-    marks += [dot(x, y, a, b, series_class(0), f"{percent(b)} after {format_energy(a)}") for a, b in points]
+    dotted = points if len(points) <= _MOST_DOTS else [best]
+    marks += [dot(x, y, a, b, series_class(0), f"{percent(b)} after {format_energy(a)}") for a, b in dotted]
     labels = [Label(x=best[0], y=best[1], text=percent(best[1]), side="above")]
     hit = next((p for p in points if wanted and p[1] >= wanted[0]), None)
     if hit is not None:
@@ -86,7 +90,8 @@ def _loss(report: Report) -> Markup | None:
     marks: list[Markup] = []
     for index, points in enumerate(drawn.values()):
         marks.append(line(x, y, [p[0] for p in points], [p[1] for p in points], series_class(index)))
+        dotted = points if len(points) <= _MOST_DOTS else []
         marks += [
-            dot(x, y, a, b, series_class(index), f"{b:.4g} after {format_energy(a)}") for a, b in points
+            dot(x, y, a, b, series_class(index), f"{b:.4g} after {format_energy(a)}") for a, b in dotted
         ]
     return plot(x, y, marks, label=f"Loss over energy, {' and '.join(drawn)}.")

@@ -90,3 +90,16 @@ def test_it_prints_with_all_alignments(page_text: str, open_page: Open) -> None:
     page.emulate_media(media="print")
     assert all(page.locator(".tab").nth(k).is_visible() for k in range(3))
     assert page.pdf(format="A4")[:5] == b"%PDF-"
+
+
+def test_on_a_telephone_captions_are_not_cut_nor_words_broken(page_text: str, open_page: Open) -> None:
+    page = open_page(page_text, width=380).page
+    cut = "found => found.filter(c => c.getBoundingClientRect().right > innerWidth).length"
+    assert page.locator(".table-box caption").evaluate_all(cut) == 0
+    broken = """found => found.filter(head => {
+      const range = document.createRange();
+      range.selectNodeContents(head);
+      const lines = new Set([...range.getClientRects()].map(box => box.top));
+      return lines.size > head.textContent.split(" ").length;
+    }).length"""
+    assert page.locator(".split tbody th").evaluate_all(broken) == 0

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from energyprof.record.model import Report
+from energyprof.record.schema import render_report
 from energyprof.record.trace import Trace
 from energyprof.report.run import render_run
 
@@ -287,3 +288,14 @@ def test_it_prints_to_pdf_with_its_drawing(runs: Runs, open_page: Open, artefact
     assert not page.locator("#timeline-charts").is_visible()
     pdf = page.pdf(path=artefacts / "run.pdf", format="A4")
     assert pdf[:5] == b"%PDF-"
+
+
+def test_of_very_many_epochs_the_page_saves_all(runs: Runs, open_page: Open, tmp_path: Path) -> None:
+    report, trace = runs["gpu"]
+    epochs = tuple(dataclasses.replace(report.epochs[-1], index=k) for k in range(600))
+    long = dataclasses.replace(report, epochs=epochs)
+    page = open_page(render_run(long, trace)).page
+    with page.expect_download() as waiting:
+        page.click("[data-download=json]")
+    waiting.value.save_as(tmp_path / "report.json")
+    assert (tmp_path / "report.json").read_text("utf-8") == render_report(long)
