@@ -188,15 +188,14 @@ class CascadedForward(Learner):
     @torch.no_grad()
     def _solve(self) -> None:
         """Set each V = (H'H + lambda I)^-1 H'Y by Cholesky factors."""
-        for index, equations in enumerate(self._equations):
-            solution = equations.solve(self.config.ridge)
+        for index in range(len(self._equations)):
+            solution = self._equations.pop(0).solve(self.config.ridge)  # its memory goes with it
             if solution is None:
                 raise TrainingFailed(
                     f"the closed form of predictor {index + 1} has no solution: H'H + {self.config.ridge:g} "
                     "I is not positive definite; raise --set ridge=... or look for NaN in the data"
                 )
             self.predictors[index].copy_(solution)
-        self._equations = []
 
     @torch.no_grad()
     def _closed_form_loss(self, batch: Batch) -> Tensor:

@@ -37,3 +37,20 @@ def test_no_value_that_is_not_finite_passes_as_a_solution() -> None:
     equations = NormalEquations(4, 2, torch.device("cpu"))
     equations.add(torch.full((3, 4), torch.nan), torch.tensor([0, 1, 0]))
     assert equations.solve(1.0) is None
+
+
+def test_many_samples_of_features_that_go_together_still_have_a_solution() -> None:
+    """Sums in fp32 would be off by more than the ridge: H'H + I would not be positive definite."""
+    features, mix = 64, torch.randn(4, 64, generator=torch.Generator().manual_seed(0))
+    equations, y = NormalEquations(features, 3, mix.device), torch.arange(128) % 3
+    gram, cross = (torch.zeros(features, n, dtype=torch.float64) for n in (features, 3))
+    for seed in range(400):
+        factors = torch.randn(128, 4, generator=torch.Generator().manual_seed(seed))
+        h = factors @ mix * 3 + 5
+        equations.add(h, y)
+        gram += h.double().t() @ h.double()
+        cross += h.double().t() @ F.one_hot(y, 3).double()
+    solution = equations.solve(1.0)
+    assert solution is not None
+    wanted = torch.linalg.solve(gram + torch.eye(features, dtype=torch.float64), cross)
+    torch.testing.assert_close(h.double() @ solution.t().double(), h.double() @ wanted, rtol=0, atol=1e-4)
