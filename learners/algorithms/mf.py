@@ -39,7 +39,7 @@ from learners.networks.dense import Dense, drop_gradients, relu_backward_
 from learners.networks.initialisation import kaiming_uniform, torch_default
 from learners.networks.losses import cross_entropy_error
 from learners.networks.optimizer import FusedOptimizer, UpdateConfig
-from learners.networks.product import product, weight_gradient, widened
+from learners.networks.product import product, product_by_columns, weight_gradient, widened
 from learners.networks.similarity import label_similarity, similarity_error
 from learners.networks.stack import register
 
@@ -91,11 +91,13 @@ class MonoForwardLayer(nn.Module):
         """Return a_i (B, d_i) for a_{i-1} (B, d_{i-1})."""
         return self.dense(x).relu_()  # type: ignore[no-any-return]
 
-    activate = forward  # the gradient in closed form needs no graph
+    def activate(self, x: Tensor) -> Tensor:
+        """Return a_i (B, d_i) for the gradient in closed form, which needs no graph."""
+        return self.dense.by_columns(x).relu_()
 
     def goodness(self, a: Tensor) -> Tensor:
         """Return G_i (B, C) for a_i."""
-        return widened(product(a, self.projection))
+        return widened(product_by_columns(a, self.projection))
 
     def set_gradient(self, a: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Set the gradients of L_i from a_i (B, d_i), a_{i-1} (B, d_{i-1}) and labels (B,); return L_i."""
@@ -103,7 +105,7 @@ class MonoForwardLayer(nn.Module):
         if self.similarity is not None:
             error.mul_(1 - self.predsim)
         self.projection.grad = weight_gradient(error, a)
-        delta = product(error, self.projection.t())  # dL_i/da_i (B, d_i)
+        delta = product_by_columns(error, self.projection.t())  # dL_i/da_i (B, d_i)
         if self.similarity is not None:
             loss = (1 - self.predsim) * loss + self._match(self.similarity, a, y, delta)
         self.dense.set_gradient(relu_backward_(delta, a), x)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from learners.networks.initialisation import kaiming_uniform, torch_default
-from learners.networks.product import product, weight_gradient
+from learners.networks.product import product, product_by_columns, weight_gradient
 
 __all__ = ["Dense", "drop_gradients", "relu_backward_"]
 
@@ -38,6 +38,10 @@ class Dense(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, out) for (B, in), without a graph."""
         return product(x, self.weight, self.bias)
+
+    def by_columns(self, x: Tensor) -> Tensor:
+        """Return what :meth:`forward` does, laid out for a layer without an input gradient."""
+        return product_by_columns(x, self.weight, self.bias)
 
     def add_gradient(self, delta: Tensor, x: Tensor) -> None:
         """Add to the gradients what :meth:`set_gradient` would set."""

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import register_flop_formula
 
 from learners.networks.opaque_operation import opaque_operation
 
-__all__ = ["product", "weight_gradient", "widened"]
+__all__ = ["product", "product_by_columns", "weight_gradient", "widened"]
 
 
 def product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -35,11 +35,24 @@ def product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     if torch.is_autocast_enabled(a.device.type):
         return F.linear(a, b, bias)  # autocast sees this one, and it runs by oneDNN on CPUs as it is
-    if _WIDEST and a.dtype is torch.float32 and a.is_cpu:
+    if _is_wide(a):
         if torch.compiler.is_compiling():  # whose own lowering of this takes packed weights only
             return _wide_product_operation(a, b, bias)  # type: ignore[no-any-return]
         return _wide_product(a, b, bias)
     return F.linear(a, b, bias)
+
+
+def product_by_columns(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return a b' + bias as :func:`product` does, its columns contiguous where oneDNN computes it.
+
+    oneDNN copies a first operand whose rows are not contiguous. The weight gradient delta' x has one, unless
+    delta lies by columns. A layer that owes nobody an input gradient, which wants delta by rows, can have its
+    activations, and with them its delta, by columns: it saves that copy, 4 % of a Mono-Forward step.
+    """
+    if torch.is_autocast_enabled(a.device.type) or not _is_wide(a):
+        return product(a, b, bias)
+    result = product(b, a)  # (n, m)
+    return (result if bias is None else result.add_(bias[:, None])).t()
 
 
 def weight_gradient(delta: Tensor, x: Tensor) -> Tensor:
@@ -50,6 +63,10 @@ def weight_gradient(delta: Tensor, x: Tensor) -> Tensor:
 def widened(tensor: Tensor) -> Tensor:
     """Return a tensor in fp32 where autocast has narrowed it to bfloat16, else as it is."""
     return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
+
+
+def _is_wide(a: Tensor) -> bool:
+    return _WIDEST and a.dtype is torch.float32 and a.is_cpu
 
 
 def _wide_product(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from learners.networks.dense import Dense, drop_gradients, relu_backward_
-from learners.networks.product import product
+from learners.networks.product import product, product_by_columns
 
 
 def tensor(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -69,3 +69,20 @@ def test_the_backward_of_relu_zeroes_where_the_unit_is_silent():
     delta = torch.tensor([[1.0, 2.0, 3.0]])
     assert relu_backward_(delta, torch.tensor([[0.0, 0.5, 0.0]])).tolist() == [[0.0, 2.0, 0.0]]
     assert delta.tolist() == [[0.0, 2.0, 0.0]]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("count", [1, 5, 16])
+def test_a_product_by_columns_is_the_product(count: int, bias: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(n, 7, generator=generator) for n in (count, 12))
+    added = torch.randn(12, generator=generator) if bias else None
+    for left in (a, a.t().contiguous().t()):  # by rows, and by columns
+        torch.testing.assert_close(product_by_columns(left, b, added), product(a, b, added))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(product_by_columns(a, b, added), product(a, b, added))
+
+
+@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX512", reason="torch's own product is used")
+def test_its_columns_are_contiguous_where_that_saves_a_copy() -> None:
+    assert product_by_columns(torch.ones(4, 3), torch.ones(5, 3)).t().is_contiguous()
