@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from learners.networks.optimizer import FusedOptimizer
-from learners.networks.product import product
+from learners.networks.product import product, product_by_columns
 
 __all__ = ["floor_bp", "floor_ff", "floor_mf"]
 
@@ -49,10 +49,10 @@ def floor_mf(sizes: tuple[int, ...], batch_size: int) -> Floor:
     def step(x: Tensor) -> None:
         acts[0] = x
         for i, (w, m) in enumerate(zip(weights, projections, strict=True)):
-            acts[i + 1] = product(acts[i], w)
-            product(acts[i + 1], m)  # the goodness of each class
+            acts[i + 1] = product_by_columns(acts[i], w)
+            product_by_columns(acts[i + 1], m)  # the goodness of each class
             m.grad = product(error.t(), acts[i + 1].t())
-            deltas[i + 1] = product(error, m.t())
+            deltas[i + 1] = product_by_columns(error, m.t())
             w.grad = product(deltas[i + 1].t(), acts[i].t())
         optimizer.step()
 
