@@ -112,6 +112,7 @@ ARMS = (
     Arm("full", "mnist", "ff 3x1000", 98.3, HUNDRED, FF_HEAD | _tuned("1.332e-3", "6.0e-4") | FF_ADAMW),
     Arm("full", "mnist", "ff 3x1000, reference recipe", 98.55, HUNDRED, FF_HEAD | FF_SGD),
     Arm("full", "mnist", "ff 4x2000", 98.2, WIDE, FF_HEAD | FF_WIDE),
+    Arm("full", "mnist", "ff 4x2000, reference recipe", 98.2, WIDE, FF_HEAD | FF_SGD),
     Arm("full", "mnist", "bp cnn", 99.2, OWN | CNN, _tuned("2.079e-4", "2.6e-6")),
     Arm("full", "mnist", "cafo random, ce", 98.9, OWN, KEPT | _tuned("3.65e-4", "2.9e-6")),
     Arm("full", "mnist", "cafo dfa, ce", 98.9, OWN, KEPT | DFA | _tuned("3.465e-4", "3.5e-5")),
@@ -122,6 +123,7 @@ ARMS = (
         "full", "fashion-mnist", "mf sequential, matched", 88.9, MATCHED, KEPT | MF_ADAM | _tuned("3.873e-4")
     ),
     Arm("full", "fashion-mnist", "ff 4x2000", 88.9, WIDE, FF_HEAD | FF_WIDE_FASHION),
+    Arm("full", "fashion-mnist", "ff 4x2000, reference recipe", 88.9, WIDE, FF_HEAD | FF_SGD),
     Arm("full", "fashion-mnist", "bp cnn", 91.5, OWN | CNN, _tuned("3.114e-4", "2.4e-6")),
     Arm("full", "fashion-mnist", "cafo random, ce", 91.1, OWN, KEPT | _tuned("2.175e-4", "1.1e-6")),
     Arm("full", "fashion-mnist", "cafo dfa, ce", 91.7, OWN, KEPT | DFA | _tuned("3.465e-4", "3.5e-5")),
