@@ -35,6 +35,7 @@ DRAWS: Final = 400
 SEED: Final = 20240501  # the same trace always gives the same interval
 LEAST_ROWS: Final = 8
 STEPS: Final = 4
+MOST_CONDITION: Final = 1e3  # beyond it shares of time differ by less than refreshes are known
 VAGUE: Final = 0.3  # the variance of a refresh's time is known to about this share
 
 
@@ -157,15 +158,31 @@ def _fit(equations: Equations, limits: PowerRange) -> _Fit:
     untold += _by_vague_times(equations.vague_s2, power, inverse)
     phases = len(power)
     blocks = len(equations.gram)
+    told = _told_apart(gram)
+    covariance = (_bootstrap_covariance(system) + untold)[:phases, :phases]
+    lost = deviation**2 * (np.eye(phases) - told) @ (np.eye(phases) - told).T
     return _Fit(
-        power_w=power,
-        covariance_w2=(_bootstrap_covariance(system) + untold)[:phases, :phases],
-        resolved=1 - np.minimum(np.diag(untold)[:phases] / deviation**2, 1.0),
+        power_w=np.maximum(mean_w + told @ (power - mean_w), limits.floor_w),
+        covariance_w2=told @ covariance @ told.T + lost,
+        resolved=1 - np.minimum(np.diag(untold[:phases, :phases] + lost) / deviation**2, 1.0),
         condition=_condition(gram),
         delay_s=delay_s,
         variance_j2=variance,
         quantile=t_quantile(0.975, max(min(blocks - 1, equations.rows - phases), 1)),
     )
+
+
+def _told_apart(gram: Floats) -> Floats:
+    """Return (p, p) what takes differences of power that no equation can tell out of a fit.
+
+    Where shares of time vary by less than a thousandth of a refresh, only errors of the refreshes' times are
+    seen, and these would seem to tell phases apart to the watt.
+    """
+    scale = 1 / np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    values, vectors = np.linalg.eigh(gram * scale * scale[:, None])
+    trusted = vectors[:, values * MOST_CONDITION**2 > values[-1]]
+    told: Floats = (trusted @ trusted.T) * scale[:, None] / scale
+    return told
 
 
 def _by_vague_times(vague_s2: Floats, power: Floats, inverse: Floats) -> Floats:

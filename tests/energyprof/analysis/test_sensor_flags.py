@@ -90,6 +90,13 @@ def test_a_mean_over_a_second_without_a_counter_is_no_silence(sim, findings):
     assert "filled in" in flag.message
 
 
+def test_a_fast_sensor_that_is_read_at_some_of_its_refreshes_is_not_silent(sim, steady, findings):
+    watch = sim.Watch(refresh_s=0.005, poll_s=0.1)
+    assert (
+        list(sampling_gap(findings(sim.counter(steady, watch), sensors=[sim.sensor(refresh_s=0.005)]))) == []
+    )
+
+
 def test_a_short_gap_is_only_said(sim, findings):
     truth = sim.random_truth(np.random.default_rng(0), 20.0)
     (flag,) = sampling_gap(findings(sim.counter(truth, resets_s=[9.0])))

@@ -31,6 +31,7 @@ from energyprof.testing.faults import FOR_EVER_NS, Fault, FaultKind, NvmlCode
 from energyprof.testing.loads import TRAINING_STEP, Load, steady, training
 from energyprof.testing.nvml import StandInNvml
 from energyprof.testing.powercap import FakePowercap
+from energyprof.testing.promises import modelled_intervals
 from energyprof.testing.simulation import simulate, simulate_host
 
 ADA = CARDS["ada"].with_sensor(phase_ns=41_000_000, counter_phase_ns=63_000_000, noise_w=1.0)
@@ -211,6 +212,16 @@ def test_a_run_that_is_so_is_said_to_be_so(code: str) -> None:
 def test_a_run_without_trouble_is_told_of_none() -> None:
     harmless = {"missing-value", "cpu-missing", "steps-shorter-than-refresh"}
     assert {flag.code for flag in simulated()} <= harmless
+
+
+@pytest.mark.parametrize("period_ns", [100_000_000, 100_000_300, 100_003_000])
+def test_phases_that_only_errors_of_time_tell_apart_are_not_said_to_be_known(period_ns: int) -> None:
+    """Steps locked to the refresh to within 0 to 30 millionths, on a sensor that is perfectly regular."""
+    card = ADA.with_sensor(refresh_ns=period_ns, counter_ns=period_ns)
+    run = simulate(card, training(TRAINING_STEP, 20.0, name="locked steps"))
+    assert "ill-conditioned" in {flag.code for flag in run.report.flags}
+    assert all(modelled_intervals(run))
+    assert len(modelled_intervals(run)) == 2
 
 
 def test_every_flag_in_the_source_is_among_them() -> None:
