@@ -54,3 +54,15 @@ def test_many_samples_of_features_that_go_together_still_have_a_solution() -> No
     assert solution is not None
     wanted = torch.linalg.solve(gram + torch.eye(features, dtype=torch.float64), cross)
     torch.testing.assert_close(h.double() @ solution.t().double(), h.double() @ wanted, rtol=0, atol=1e-4)
+
+
+def test_features_that_never_vary_leave_nothing_to_round() -> None:
+    """A border of images: constant values with long fractions, whose products round alike at every batch."""
+    equations, y = NormalEquations(300, 3, torch.device("cpu")), torch.arange(96) % 3
+    h = (torch.arange(300) * 0.7 + 11.3).sqrt().expand(96, 300)
+    for _ in range(500):
+        equations.add(h, y)
+    assert equations.gram.abs().max() < 1e-6
+    solution = equations.solve(1e-3)
+    assert solution is not None
+    torch.testing.assert_close(h @ solution.t(), torch.full((96, 3), 1 / 3), rtol=0, atol=1e-3)
