@@ -60,6 +60,7 @@ class ArrowAppender:
         self._pending_rows = 0
         self._size = 0
         self._owner = os.getpid()
+        self._begun = False
         try:
             self._file = os.open(path, _CREATE, 0o666)
         except OSError as error:
@@ -85,8 +86,9 @@ class ArrowAppender:
             names: all names so far, in order; it only ever grows.
         """
         count = len(next(iter(rows.values())))
-        if count == 0 or os.getpid() != self._owner:
+        if (count == 0 and self._begun) or os.getpid() != self._owner:
             return
+        self._begun = True  # the first batch, be it empty, brings the schema with it
         if len(self._pending) > _MOST_PENDING_BYTES:
             self.lost_rows += count
         else:

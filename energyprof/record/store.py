@@ -9,6 +9,7 @@
       samples.arrow    readings: t_ns, since_ns, channel, value, gap; the channels stand in its metadata
       metrics.arrow    logged scalars: t_ns, name, value
       device.arrow     where marks were timed on a GPU too: row (of steps.arrow), device_ns
+      journal.bin      while it runs: what the streams do not have yet (:mod:`.journal`)
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ import numpy as np
 
 from energyprof.errors import OutputError, RecordError
 from energyprof.record.appender import ArrowAppender
+from energyprof.record.journal import JOURNAL, Journal
 from energyprof.record.model import Report
 from energyprof.record.run_lookup import REPORT_JSON, find_run, list_runs
 from energyprof.record.schema import write_report
+from energyprof.record.tail import with_tail
 from energyprof.record.trace import UNATTRIBUTED, Channel, ChannelKind, Metrics, Segments, Trace
 
 if TYPE_CHECKING:
@@ -78,6 +81,7 @@ class RunFolder:
         )
         self.metrics = ArrowAppender(self.path / "metrics.arrow", _METRICS)
         self.device = ArrowAppender(self.path / "device.arrow", _DEVICE) if device else None
+        self.journal = Journal(self.path / JOURNAL)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -131,9 +135,10 @@ class RunFolder:
             raise OutputError(f"cannot write to '{folder}': {error.strerror}") from error
 
     def close(self) -> None:
-        """End the streams."""
+        """End the streams; the journal goes, where they have everything."""
         for stream in self._streams:
             stream.close()
+        self.journal.close(remove=not self.refused)
 
     @property
     def _streams(self) -> tuple[ArrowAppender, ...]:
@@ -161,10 +166,15 @@ def read_trace(folder: Path) -> Trace:
     metrics, _ = _read(folder / "metrics.arrow", _METRICS, problems)
     if steps is None and samples is None and metrics is None:
         raise RecordError(f"no trace in {folder}: {'; '.join(problems)}")
-    segments = _segments(steps)
+    tables = {"steps": steps, "samples": samples, "metrics": metrics}
     if steps is not None and (folder / "device.arrow").exists():
-        device, _ = _read(folder / "device.arrow", _DEVICE, problems)
-        segments = replace(segments, device_start_ns=_device_times(device, segments))
+        tables["device"] = _read(folder / "device.arrow", _DEVICE, problems)[0]
+    if (folder / JOURNAL).exists():
+        tables = with_tail(folder / JOURNAL, tables, list(_described(metadata)))
+    steps, samples, metrics = (tables[name] for name in ("steps", "samples", "metrics"))
+    segments = _segments(steps)
+    if "device" in tables:
+        segments = replace(segments, device_start_ns=_device_times(tables["device"], segments))
     logged = _metrics(metrics, segments)
     marks = {name: int(t) for name, t in zip(logged.name, logged.t_ns, strict=True) if name in _WINDOW_MARKS}
     last_seen = max(
@@ -299,15 +309,20 @@ def _without_marks(metrics: Metrics) -> Metrics:
     )
 
 
+def _described(metadata: dict[bytes, bytes]) -> dict[str, dict[str, str]]:
+    """Return what the metadata of samples say of each channel."""
+    try:
+        return {spec["name"]: spec for spec in json.loads(metadata.get(b"channels", b"[]"))}
+    except (ValueError, TypeError, KeyError):
+        return {}
+
+
 def _channels(
     table: pa.Table | None, metadata: dict[bytes, bytes], problems: list[str]
 ) -> tuple[Channel, ...]:
     if table is None:
         return ()
-    try:
-        described = {spec["name"]: spec for spec in json.loads(metadata.get(b"channels", b"[]"))}
-    except (ValueError, TypeError, KeyError):
-        described = {}
+    described = _described(metadata)
     indices, names = _names(table, "channel")
     unknown = sorted(set(names) - set(described))
     if unknown:

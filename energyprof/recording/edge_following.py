@@ -2,8 +2,8 @@
 
 The margins adapt to what is seen: they shrink while edges fall between the two polls, and double where an
 edge came before the first of them, whether the card's refreshes jitter or the polling thread wakes late.
-Where the sensor's own stamps tell edges reliably, the poll after each is enough; every tenth edge still gets
-both, so that the stamps go on being checked.
+Where the sensor's own stamps tell edges reliably, the poll after each is enough; every tenth edge still
+gets both, so that the stamps go on being checked.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from energyprof.record.step_numbers import BODY, PLAIN, WAIT, number_steps
 from energyprof.record.trace import UNATTRIBUTED
 
 __all__ = ["MarkBuffer", "PhaseMark", "SegmentRows"]
@@ -23,11 +24,7 @@ __all__ = ["MarkBuffer", "PhaseMark", "SegmentRows"]
 T = TypeVar("T")
 
 _CAPACITY: Final = 1 << 14
-_WAIT, _BODY, _PLAIN = (
-    0,
-    1,
-    2,
-)  # what a mark does to the step count: may begin a step, is in its body, neither
+_Chunk = tuple["array[int]", "array[int]"]  # times, codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +80,20 @@ class MarkBuffer:
     mark: Callable[[int], None]
     phase: Callable[[str], PhaseMark]
     _current: Callable[[], int]
-    _take: Callable[[], tuple[NDArray[np.int64], NDArray[np.int32]]]
+    _take: Callable[[], _Chunk]
     _iterate: Callable[..., Iterator[Any]]
 
     def __init__(self, now_ns: Callable[[], int], also: Callable[[], None] | None = None) -> None:
         self._now_ns, self._also = now_ns, also
         self._lock = threading.Lock()
         self.phases: list[str] = [UNATTRIBUTED]
-        self._states: list[tuple[int, int]] = [(0, _PLAIN)]  # code -> (phase, kind)
-        self._codes: dict[tuple[int, int], int] = {(0, _PLAIN): 0}
+        self._states: list[tuple[int, int]] = [(0, PLAIN)]  # code -> (phase, kind)
+        self._codes: dict[tuple[int, int], int] = {(0, PLAIN): 0}
         self._phase_index: dict[str, int] = {UNATTRIBUTED: 0}
         self._marks: dict[tuple[int, str], PhaseMark] = {}
-        self._spilled: list[tuple[NDArray[np.int64], NDArray[np.int32]]] = []
-        self._held: tuple[NDArray[np.int64], NDArray[np.int32]] = (
-            np.empty(0, np.int64),
-            np.empty(0, np.int32),
-        )
+        self._spilled: list[_Chunk] = []
+        self._collected: list[_Chunk] = []
+        self._held = np.empty(0, np.int64), np.empty(0, np.int32)
         self._steps = 0
         self._in_steps = False
         self._build()
@@ -138,38 +133,37 @@ class MarkBuffer:
             kind = self._states[outside][1]
             wait, body = self._code(f"{path}/data", kind), self._code(path, kind)
         else:
-            wait, body = self._code(f"{path}/data", _WAIT), self._code(path, _BODY)
+            wait, body = self._code(f"{path}/data", WAIT), self._code(path, BODY)
         return self._iterate(iterable, (wait, body, outside), not self._in_steps, begun, ended)
+
+    @property
+    def states(self) -> list[tuple[int, int]]:
+        """Return what each code stands for: the index of its phase, and what it does to the step count."""
+        return self._states
+
+    @property
+    def undecided(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return times and codes of the marks that the last drain left."""
+        return self._held
+
+    def collect(self) -> list[tuple[array[int], array[int]]]:
+        """Return times and codes of the marks since the last call, as they are; a drain has them too."""
+        with self._lock:
+            fresh, self._spilled = [*self._spilled, self._take()], []
+        self._collected.extend(fresh)
+        return fresh
 
     def drain(self) -> SegmentRows:
         """Return the segments that came about since the last call, for the thread that writes them out."""
-        with self._lock:
-            chunks = [self._held, *self._spilled, self._take()]
-            self._spilled = []
-        times = np.concatenate([times for times, _ in chunks])
-        codes = np.concatenate([codes for _, codes in chunks])
+        self.collect()
+        chunks, self._collected = self._collected, []
+        times = np.concatenate([self._held[0], *(np.array(times, np.int64) for times, _ in chunks)])
+        codes = np.concatenate([self._held[1], *(np.array(codes, np.int32) for _, codes in chunks)])
         states = np.array(self._states, np.int32)
-        step, decided = self._number(states[codes, 1])
+        step, self._steps = number_steps(states[codes, 1], self._steps)
+        decided = step.size
         self._held = (times[decided:], codes[decided:])
         return SegmentRows(times[:decided], states[codes[:decided], 0], step)
-
-    def _number(self, kinds: NDArray[np.int32]) -> tuple[NDArray[np.int64], int]:
-        """Number the steps of marks of these kinds, as far as they are decided; return how far that is.
-
-        A wait for data becomes part of a step only once its body follows: the last wait of a loop, which
-        finds that there is no more data, belongs to none. A wait still going on is left for the next drain.
-        """
-        others = np.flatnonzero(kinds != _WAIT)
-        decided = int(others[-1]) + 1 if others.size else 0
-        kinds = kinds[:decided]
-        waits = kinds == _WAIT
-        follower = kinds[others[np.searchsorted(others, np.arange(decided))]]
-        in_step = follower == _BODY
-        begins = in_step & waits
-        begins[1:] &= ~waits[:-1]
-        step = np.where(in_step, self._steps - 1 + np.cumsum(begins), -1)
-        self._steps += int(begins.sum())
-        return step, decided
 
     def _code(self, path: str, kind: int) -> int:
         phase = self._phase_index.get(path)
@@ -188,10 +182,10 @@ class MarkBuffer:
         times, codes = array("q", bytes(8 * _CAPACITY)), array("i", bytes(4 * _CAPACITY))
         end = taken = current = 0
 
-        def take() -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        def take() -> _Chunk:
             nonlocal taken
             begin, taken = taken, end
-            return np.array(times[begin:taken], np.int64), np.array(codes[begin:taken], np.int32)
+            return times[begin:taken], codes[begin:taken]
 
         def spill(code: int) -> None:
             nonlocal end, taken

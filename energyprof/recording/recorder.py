@@ -6,15 +6,12 @@ buffers.
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
-
-import numpy as np
 
 from energyprof.clock import Clock
 from energyprof.errors import OutputError
@@ -24,6 +21,7 @@ from energyprof.recording.cuda_timeline import DeviceTimeline
 from energyprof.recording.marks import MarkBuffer
 from energyprof.recording.sampler import Sampler, SamplerProblem
 from energyprof.recording.sampling_thread import SamplingThread
+from energyprof.recording.trace_writer import TraceWriter
 from energyprof.sensors.base import Sensor
 
 __all__ = ["Recorder"]
@@ -63,14 +61,12 @@ class Recorder:
         self.origin_ns = clock.now_ns()
         self.marks = MarkBuffer(mark_clock or clock.now_ns, None if timeline is None else timeline.record)
         self.sampler = Sampler(sensors, clock, self.origin_ns)
+        self._writer = TraceWriter(self.folder, self.marks, self.sampler, timeline, self.origin_ns)
         self._thread = SamplingThread(self.sampler, clock, self.flush)
-        self._log: list[tuple[int, str, float]] = []
-        self._log_names: dict[str, int] = {}
         self._flushing = threading.Lock()
         self._draft: Report | None = None
         self._written: Report | None = None
         self._problems: list[str] = []
-        self._marks_written = 0
         self._mark_s = self._cpu_s = self._cpu_before_s = 0.0
         self._opened_ns = 0  # since the origin
         self._owner = os.getpid()
@@ -94,7 +90,7 @@ class Recorder:
     def start(self) -> None:
         """Start to record."""
         self._mark_s = _time_a_step_mark(self._clock)
-        self._flush_device()  # takes the first anchor, before the first mark
+        self._writer.resolve_device()  # takes the first anchor, before the first mark
         self.marks.mark(0)
         self.sampler.poll()
         self.flush()  # the first of everything is slow, and must not fall into the measured window
@@ -102,8 +98,7 @@ class Recorder:
 
     def log(self, values: Mapping[str, float]) -> None:
         """Note scalars at this moment; one that is not finite is kept as a gap."""
-        now_ns = self._clock.now_ns()
-        self._log.extend((now_ns, name, value) for name, value in values.items())
+        self._writer.log(self._clock.now_ns(), values)
 
     def draft(self, report: Report) -> None:
         """Set what ``report.json`` says should the process be killed; written with the next flush."""
@@ -114,18 +109,21 @@ class Recorder:
         with self._flushing:
             if os.getpid() != self._owner:
                 return
-            self._flush_marks()
-            self._flush_samples()
-            self._flush_log()
-            self._flush_device()
+            settled = self._writer.flush(self._clock.now_ns())
             draft = self._draft
-            if draft is not None and (draft is not self._written or not self.folder.has_report):
+            if draft is not None and (draft is not self._written or (settled and not self.folder.has_report)):
                 self._written = draft
                 with suppress(OutputError):  # the next draft, or the report itself, will say so
                     self.folder.write_report(draft)
 
+    def _settle(self) -> None:
+        with self._flushing:
+            if os.getpid() == self._owner:
+                self._writer.settle()
+
     def open_window(self) -> None:
         """Note that the measured window opens now; what recording costs counts from here."""
+        self.sampler.read_energy()
         self._cpu_before_s = self._thread.cpu_s
         self._opened_ns = self._clock.now_ns() - self.origin_ns
         self.log({"window_open": 0.0})
@@ -133,6 +131,7 @@ class Recorder:
     def close_window(self) -> None:
         """Note that the measured window closes now."""
         self.log({"window_close": 0.0})
+        self.sampler.read_energy()
         self._cpu_s = self._thread.cpu_s - self._cpu_before_s
         self.marks.mark(0)
 
@@ -142,7 +141,8 @@ class Recorder:
         if not self._thread.stop():
             self._problems.append("the sampling thread hung in a driver call: the last readings are missing")
         self.log({"recording_end": 0.0})
-        for last in (self.flush, self._wait_for_device, self.folder.close, *(s.close for s in self._sensors)):
+        closing = (self.folder.close, *(sensor.close for sensor in self._sensors))
+        for last in (self.flush, self._wait_for_device, self._settle, *closing):
             try:
                 last()
             except Exception as error:  # whatever a disk, a device or a sensor throws at the end
@@ -151,45 +151,15 @@ class Recorder:
     def overhead(self, duration_s: float) -> Overhead:
         """Say what recording has cost."""
         readings = sum(sensor.readings for sensor in self.sampler.statistics.values())
-        spent_s = self._marks_written / 2 * self._mark_s + self._cpu_s  # a step is two marks
+        spent_s = self._writer.marks_written / 2 * self._mark_s + self._cpu_s  # a step is two marks
         return Overhead(
             mark_s=self._mark_s,
-            marks=self._marks_written,
+            marks=self._writer.marks_written,
             sampler_cpu_s=self._cpu_s,
             sampler_readings=readings,
             share_of_duration=spent_s / duration_s if duration_s > 0 else None,
             trace_bytes=self.folder.trace_bytes,
         )
-
-    def _flush_marks(self) -> None:
-        rows = self.marks.drain()
-        self._marks_written += len(rows.start_ns)
-        self.folder.steps.append(
-            {"start_ns": rows.start_ns - self.origin_ns, "phase": rows.phase, "step": rows.step},
-            self.marks.phases,
-        )
-
-    def _flush_samples(self) -> None:
-        rows = self.sampler.drain()
-        columns = {name: getattr(rows, name) for name in ("t_ns", "since_ns", "channel", "value", "gap")}
-        self.folder.samples.append(columns, rows.channels)
-
-    def _flush_log(self) -> None:
-        rows, self._log = self._log, []
-        if not rows:
-            return
-        index = self._log_names
-        names = [index.setdefault(name, len(index)) for _, name, _ in rows]
-        values = [value if math.isfinite(value) else math.nan for _, _, value in rows]
-        times = np.array([t for t, _, _ in rows], np.int64) - self.origin_ns
-        self.folder.metrics.append({"t_ns": times, "name": names, "value": values}, list(index))
-
-    def _flush_device(self) -> None:
-        timeline = self._timeline
-        if timeline is None or timeline.failed or self.folder.device is None:
-            return
-        rows, times = timeline.resolve()
-        self.folder.device.append({"row": rows, "device_ns": times - self.origin_ns})
 
     def _untimed(self) -> tuple[str, ...]:
         """Say how many marks have the host's time only, and why."""
@@ -208,7 +178,7 @@ class Recorder:
             if self._clock.now_ns() >= deadline_ns:
                 return
             self._clock.sleep_until_ns(self._clock.now_ns() + 1_000_000)
-            self._flush_device()
+            self._writer.resolve_device()
 
 
 def _in_words(problem: SamplerProblem, opened_ns: int) -> str:

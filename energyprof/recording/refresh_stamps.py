@@ -23,29 +23,20 @@ _SLACK_NS: Final = 1_000_000  # how far from the stamp the refresh may lie
 
 
 class StampTrust:
-    """Learns whether the stamps of one sensor are refresh times; shared by its channels."""
+    """Learns whether the stamps of one sensor are refresh times; shared by its channels.
 
-    __slots__ = ("_confirmed", "_in_call", "_past", "_refuted")
+    Attributes:
+        refuted: whether a stamp was seen that cannot be a refresh time.
+        tell_refreshes: whether a new stamp means a new refresh.
+        tell_times: whether a stamp is the time of the refresh, as edges between close polls have confirmed.
+    """
+
+    __slots__ = ("_confirmed", "_in_call", "_past", "refuted", "tell_refreshes", "tell_times")
 
     def __init__(self) -> None:
         """Start without an opinion."""
         self._in_call = self._past = self._confirmed = 0
-        self._refuted = False
-
-    @property
-    def refuted(self) -> bool:
-        """Tell whether a stamp was seen that cannot be a refresh time."""
-        return self._refuted
-
-    @property
-    def tell_refreshes(self) -> bool:
-        """Tell whether a new stamp means a new refresh."""
-        return not self._refuted and self._past >= _ENOUGH and self._past > 10 * self._in_call
-
-    @property
-    def tell_times(self) -> bool:
-        """Tell whether a stamp is the time of the refresh, as edges between close polls have confirmed."""
-        return self.tell_refreshes and self._confirmed >= _CONFIRMATIONS
+        self.refuted = self.tell_refreshes = self.tell_times = False
 
     def note_age(self, stamp_ns: int, before_ns: int, after_ns: int) -> None:
         """Take in a stamp, on the monotonic clock, and when its call began and ended."""
@@ -53,14 +44,22 @@ class StampTrust:
             self._past += 1
         elif after_ns - before_ns < _SLOW_CALL_NS:  # else a refresh may well have come during the call
             self._in_call += 1
+        self._decide()
 
     def confirm(self) -> None:
         """Take in that a stamp lay between two close polls, where the value changed."""
         self._confirmed += 1
+        self._decide()
 
     def refute(self) -> None:
         """Take in a stamp that cannot be a refresh time: stamps are not used any more."""
-        self._refuted = True
+        self.refuted = True
+        self._decide()
+
+    def _decide(self) -> None:
+        past = self._past
+        self.tell_refreshes = not self.refuted and past >= _ENOUGH and past > 10 * self._in_call
+        self.tell_times = self.tell_refreshes and self._confirmed >= _CONFIRMATIONS
 
 
 class RefreshStamps:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from array import array
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RowBuffer", "SampleRows"]
+__all__ = ["Columns", "RowBuffer", "SampleRows"]
+
+#: Columns of rows as they are collected: channel, since, t, value, gap.
+Columns = tuple["array[int]", "array[int]", "array[int]", "array[float]", "array[int]"]
+_TYPES = (np.int32, np.int64, np.int64, np.float64, np.bool_)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,40 +46,38 @@ class SampleRows:
 
 
 class RowBuffer:
-    """Collects rows at 33 bytes each; :meth:`drain` may be called from another thread."""
+    """Collects rows; :meth:`collect` and :meth:`drain` may be called from another thread."""
 
-    __slots__ = ("_channel", "_channels", "_gap", "_lock", "_origin_ns", "_since", "_t", "_value")
+    __slots__ = ("_channels", "_collected", "_origin_ns", "_rows")
 
     def __init__(self, channels: tuple[str, ...], origin_ns: int) -> None:
         """Collect rows of ``channels``; the times given to :meth:`append` have ``origin_ns`` taken off."""
         self._channels = channels
         self._origin_ns = origin_ns
-        self._lock = threading.Lock()
-        self._clear()
+        self._rows: list[tuple[int, int, int, float, bool]] = []
+        self._collected: list[Columns] = []
 
     def append(self, channel: int, since_ns: int, t_ns: int, value: float, gap: bool = False) -> None:
         """Add a row; times on the monotonic clock."""
-        with self._lock:
-            self._channel.append(channel)
-            self._since.append(since_ns - self._origin_ns)
-            self._t.append(t_ns - self._origin_ns)
-            self._value.append(value)
-            self._gap.append(gap)
+        origin_ns = self._origin_ns
+        self._rows.append((channel, since_ns - origin_ns, t_ns - origin_ns, value, gap))
+
+    def collect(self) -> Columns:
+        """Return the rows since the last call as 33 bytes each; :meth:`drain` has them too."""
+        count = len(self._rows)
+        channel, since, t, value, gap = zip(*self._rows[:count], strict=True) if count else ((),) * 5
+        del self._rows[:count]  # what was appended meanwhile stays
+        columns = array("i", channel), array("q", since), array("q", t), array("d", value), array("b", gap)
+        self._collected.append(columns)
+        return columns
 
     def drain(self) -> SampleRows:
-        """Take out all rows."""
-        with self._lock:
-            channel, since, t, value, gap = self._channel, self._since, self._t, self._value, self._gap
-            self._clear()
-        return SampleRows(
-            channels=self._channels,
-            channel=np.frombuffer(channel, np.int32) if channel else np.empty(0, np.int32),
-            since_ns=np.frombuffer(since, np.int64) if since else np.empty(0, np.int64),
-            t_ns=np.frombuffer(t, np.int64) if t else np.empty(0, np.int64),
-            value=np.frombuffer(value, np.float64) if value else np.empty(0, np.float64),
-            gap=np.frombuffer(gap, np.bool_) if gap else np.empty(0, np.bool_),
+        """Take out all rows since the last drain."""
+        self.collect()
+        chunks, self._collected = self._collected, []
+        channel, since, t, value, gap = (
+            np.concatenate([np.array(chunk[k], kind) for chunk in chunks]) for k, kind in enumerate(_TYPES)
         )
-
-    def _clear(self) -> None:
-        self._channel, self._gap = array("i"), array("b")
-        self._since, self._t, self._value = array("q"), array("q"), array("d")
+        return SampleRows(
+            channels=self._channels, channel=channel, since_ns=since, t_ns=t, value=value, gap=gap
+        )

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from energyprof.clock import Clock
+from energyprof.clock import Clock, Wake
 from energyprof.errors import SensorLost
 from energyprof.record.model import SensorInfo
-from energyprof.recording.sample_rows import RowBuffer, SampleRows
-from energyprof.recording.sensor_track import EVEN_PERIOD_NS, NEVER_NS, SensorStatistics, SensorTrack
+from energyprof.recording.sample_rows import Columns, RowBuffer, SampleRows
+from energyprof.recording.sensor_track import EVEN_PERIOD_NS, NEVER_NS, SensorStatistics, SensorTrack, Wait
 from energyprof.sensors.base import ChannelSpec, Reading, Sensor
 
 __all__ = ["Sampler", "SamplerProblem", "SensorStatistics"]
@@ -90,31 +90,66 @@ class Sampler:
 
     def next_due_ns(self) -> int:
         """Return the monotonic time at which :meth:`poll` has something to do."""
-        edge_ns = min([track.due_ns for track in self._followed], default=NEVER_NS)
-        even_ns = self._even_due_ns
+        return self._next_due_ns([track.due_ns for track in self._followed])
+
+    def _next_due_ns(self, edges_ns: Sequence[int]) -> int:
+        edge_ns, even_ns = min(edges_ns, default=NEVER_NS), self._even_due_ns
         if even_ns < edge_ns <= even_ns + EVEN_PERIOD_NS:
             return edge_ns  # one wake-up for both: waking costs more than reading
         due_ns = min(edge_ns, even_ns)
         return due_ns if due_ns < NEVER_NS else self._now_ns() + _NOTHING_DUE_NS
 
-    def poll(self) -> None:
-        """Read the sensors that are due. Never raises."""
+    def poll(self) -> int:
+        """Read the sensors that are due; return when to come again. Never raises."""
         with self._reading:
-            now_ns = self._now_ns()
+            now_ns, edges_ns = self._now_ns(), []
             for track in self._followed:
-                if track.due_ns <= now_ns and not track.capture():
+                if track.odd or (track.due_ns <= now_ns and not track.capture()):
                     self._decode(track)
+                edges_ns.append(track.due_ns)
             if self._even_due_ns <= now_ns:
                 self._poll_even()
             if self._decode_due_ns <= now_ns:
                 self._decode_all()
+                return self.next_due_ns()
+            return self._next_due_ns(edges_ns)
+
+    def rest(self, wait: Wait, wake: Wake, due_ns: int, until_ns: int) -> bool:
+        """Sleep until :meth:`poll` has something to do; readings that go as planned are made meanwhile.
+
+        Args:
+            wait: see :meth:`energyprof.clock.Clock.wait_until_ns`.
+            wake: what ends the sleep.
+            due_ns: what :meth:`poll` said.
+            until_ns: no planned reading is made after that.
+
+        Returns:
+            Whether ``wake`` was released.
+        """
+        until_ns = min(until_ns, self._even_due_ns)
+        if due_ns > until_ns or len(self._followed) != 1:
+            return wait(due_ns, wake)
+        (track,) = self._followed
+        return track.glide(wait, wake, self._reading, until_ns) if track.planned else wait(due_ns, wake)
+
+    def read_energy(self) -> None:
+        """Read the counters that have no edges between their turns: a window opens or closes now."""
+        if not self._reading.acquire(timeout=_PATIENCE_S):
+            return
+        try:
+            for track in self._even:
+                if track.counts and not track.lost and not track.capture():
+                    self._decode(track)
+            self._even_due_ns = min([track.due_ns for track in self._even], default=NEVER_NS)
+        finally:
+            self._reading.release()
 
     def _poll_even(self) -> None:
         now_ns = self._now_ns()
         for track in self._even:
             if track.due_ns <= now_ns and not track.capture():
                 self._decode(track)
-        self._even_due_ns = min(track.due_ns for track in self._even)
+        self._even_due_ns = min([track.due_ns for track in self._even])
 
     def finish(self) -> None:
         """Read everything a last time, and close gaps that are still open; a second call does nothing.
@@ -136,14 +171,22 @@ class Sampler:
             if free:
                 self._reading.release()
 
+    def collect(self) -> Columns:
+        """Return the rows since the last call, as they are; :meth:`drain` has them too."""
+        self._decode_now()
+        return self._rows.collect()
+
     def drain(self) -> SampleRows:
         """Take out the rows since the last drain."""
+        self._decode_now()
+        return self._rows.drain()
+
+    def _decode_now(self) -> None:
         if self._reading.acquire(timeout=_PATIENCE_S):  # else another thread hangs in a driver
             try:
                 self._decode_all()
             finally:
                 self._reading.release()
-        return self._rows.drain()
 
     def latest(self) -> dict[str, float]:
         """Return the latest good value of each channel, by channel name; up to a second old."""

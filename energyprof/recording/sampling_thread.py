@@ -81,18 +81,17 @@ class SamplingThread:
         return ended
 
     def _run(self) -> None:
-        poll, next_due_ns, wait = self._sampler.poll, self._sampler.next_due_ns, self._clock.wait_until_ns
+        poll, rest, wait = self._sampler.poll, self._sampler.rest, self._clock.wait_until_ns
         flush_due_ns = self._clock.now_ns() + _FLUSH_NS
         stopped = False
         while not stopped:
-            poll()
-            due_ns = next_due_ns()
+            due_ns = poll()
             if due_ns > flush_due_ns:  # the next wake-up would be too late, and one more would cost more
                 self._try_flush()
                 flush_due_ns = self._clock.now_ns() + _FLUSH_NS
-                due_ns = min(next_due_ns(), flush_due_ns)
+                due_ns = min(self._sampler.next_due_ns(), flush_due_ns)
                 self._cpu_ns = time.thread_time_ns()
-            stopped = wait(due_ns, self._stopping)
+            stopped = rest(wait, self._stopping, due_ns, flush_due_ns)
         self._sampler.finish()
         self._try_flush()
         self._cpu_ns = time.thread_time_ns()

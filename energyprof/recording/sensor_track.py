@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from energyprof.clock import Clock
+from energyprof.clock import Clock, Wake
 from energyprof.record.model import Provenance, SensorInfo
 from energyprof.record.trace import ChannelKind
 from energyprof.recording.channel_track import ChannelTrack
@@ -14,13 +15,15 @@ from energyprof.recording.edge_tracking import EdgeSchedule
 from energyprof.recording.refresh_stamps import StampTrust
 from energyprof.sensors.base import DeferringSensor, Reading, Sensor
 
-__all__ = ["EVEN_PERIOD_NS", "NEVER_NS", "SensorStatistics", "SensorTrack"]
+__all__ = ["EVEN_PERIOD_NS", "NEVER_NS", "SensorStatistics", "SensorTrack", "Wait"]
 
 #: What counters without edges are read at, unless they move more slowly.
 EVEN_PERIOD_NS: Final = 100_000_000
-_MODEL_PERIOD_NS: Final = 500_000_000  # models of energy, and state
+_MODEL_PERIOD_NS: Final = 500_000_000  # models of energy, and what is no energy
 #: When a sensor is due that went away for good.
 NEVER_NS: Final = 1 << 62
+#: Sleeps until a time, or until the lock is released.
+Wait = Callable[[int, Wake], bool]
 _NOTHING: Final = "nothing"  # is expected: whatever is read has to be looked at
 _LONGEST_WAIT_NS: Final = 1_000_000_000  # until a sensor that failed is tried again
 #: Whose edges are followed, where a sensor has several channels: the first that can be read.
@@ -51,9 +54,11 @@ class SensorTrack:
         sensor: the sensor.
         name: its name.
         channels: its channels, in order; ``by_name`` finds them.
+        counts: whether any of its channels is cumulative energy.
         ranks: of the channels whose edges may be followed, the best first.
         due_ns: when to read it next; far in the future where it went away for good.
         lost: whether it went away for good.
+        odd: whether the last capture was not as expected, and is to be decoded without delay.
         captures: readings that are not yet decoded: when they began and ended, the wall clock's time at the
             end, what was captured (or the error that was raised in its place).
         readings: how many were decoded; ``failures`` of these failed.
@@ -70,6 +75,7 @@ class SensorTrack:
         ]
         self.by_name = {channel.name: channel for channel in self.channels}
         self.ranks = {c.name: _RANK[c.kind] for c in self.channels if c.kind in _RANK}
+        self.counts = any(channel.kind is ChannelKind.ENERGY for channel in self.channels)
         self._now_ns, self._wall_ns = clock.now_ns, clock.wall_ns
         self.due_ns = clock.now_ns()
         self._edges = EdgeSchedule(sensor.refresh_ns, self.due_ns) if sensor.edges else None
@@ -84,8 +90,13 @@ class SensorTrack:
         self._plan: list[tuple[int, bool | None]] = []  # polls after the next one, the last one first
         self._expected: bool | str | None = _NOTHING
         self.captures: list[tuple[int, int, int, Any]] = []
-        self.lost = False
+        self.lost = self.odd = False
         self.readings = self.failures = self._failures_in_a_row = 0
+
+    @property
+    def planned(self) -> bool:
+        """Tell whether what follows the next reading is planned."""
+        return bool(self._plan)
 
     def capture(self) -> bool:
         """Read, and keep what was read; tell whether it is as expected, so that decoding it can wait.
@@ -103,12 +114,32 @@ class SensorTrack:
             self._advance(before_ns, after_ns)
             return self._deferring and not isinstance(raw, Exception)
         expected, moved, self._key = self._expected, key != self._key, key
-        if key is None or (expected is not None and expected is not moved):
-            return False
-        if not self._plan:
+        if key is None or not self._plan or (expected is not None and expected is not moved):
+            self.odd = True
             return False
         self.due_ns, self._expected = self._plan.pop()
         return True
+
+    def glide(self, wait: Wait, wake: Wake, lock: threading.Lock, until_ns: int) -> bool:
+        """Sleep and read, sleep and read, as planned: until a time, or until something is not as expected.
+
+        Args:
+            wait: see :meth:`energyprof.clock.Clock.wait_until_ns`.
+            wake: what ends the sleep.
+            lock: is held while reading.
+            until_ns: a reading after that is left to others.
+
+        Returns:
+            Whether ``wake`` was released.
+        """
+        capture = self.capture
+        while self.due_ns <= until_ns and self._plan:
+            if wait(self.due_ns, wake):
+                return True
+            with lock:
+                if not capture():
+                    return False
+        return False
 
     def decode(self, raw: Any, at_ns: int) -> Sequence[Reading]:
         """Return the readings in a capture.
@@ -122,6 +153,7 @@ class SensorTrack:
 
     def plan(self, until_ns: int) -> None:
         """Plan what comes after the last reading that was decoded."""
+        self.odd = False
         if self.lost:
             self.due_ns = NEVER_NS
         elif self._edges is not None:

@@ -15,13 +15,14 @@ from energyprof.errors import SensorError, SensorUnavailable
 from energyprof.record.trace import ChannelKind
 from energyprof.sensors.nvml_library import FIELD_VALUES, FIELD_WORDS, NvmlLibrary, failure
 
-__all__ = ["TYPE_AND_CODE", "VALUE", "Measurand", "RawValue", "Readout", "find_readout"]
+__all__ = ["STAMP", "TYPE_AND_CODE", "VALUE", "Measurand", "RawValue", "Readout", "find_readout"]
 
 _ENERGY: Final = 83  # NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION
 _AVERAGE: Final = 185  # NVML_FI_DEV_POWER_AVERAGE
 _INSTANT: Final = 186  # NVML_FI_DEV_POWER_INSTANT
 _ATTEMPTS: Final = 5
-#: Which of a field's words holds its type and return code, and which its value.
+#: Which of a field's words holds its time stamp, its type and return code, its value.
+STAMP: Final = 1
 TYPE_AND_CODE: Final = 3
 VALUE: Final = 4
 _HALF: Final = 1 << 32
@@ -81,6 +82,7 @@ class Readout:
         self.read_fields = library.prepare_fields([field for _, field in fields]) if fields else None
         self._calls = [(m.kind, m.function) for m in measurands if m.function is not None]
         self.usual: list[int] | None = None
+        self._numbers: list[tuple[ChannelKind, Callable[[int], int]]] = []
 
     @property
     def only_fields(self) -> bool:
@@ -108,12 +110,22 @@ class Readout:
             raise failure(FIELD_VALUES, answer)
         if not isinstance(answer, list):
             return [_raw_value(kind, field) for kind, field in zip(self._kinds, answer, strict=True)]
+        if answer[TYPE_AND_CODE::FIELD_WORDS] == self.usual:
+            return [
+                RawValue(kind, number(value), stamp_us * 1000 or None)
+                for (kind, number), stamp_us, value in zip(
+                    self._numbers, answer[STAMP::FIELD_WORDS], answer[VALUE::FIELD_WORDS], strict=True
+                )
+            ]
         values = [
             _value_in_words(kind, answer[k : k + FIELD_WORDS])
             for kind, k in zip(self._kinds, range(0, len(answer), FIELD_WORDS), strict=True)
         ]
         if all(value.error is None for value in values):
             self.usual = answer[TYPE_AND_CODE::FIELD_WORDS]
+            self._numbers = [
+                (kind, _NUMBER[types]) for kind, types in zip(self._kinds, self.usual, strict=True)
+            ]
         return values
 
     def _read_call(self, kind: ChannelKind, function: str, handle: Any) -> RawValue:

@@ -88,3 +88,36 @@ def test_a_stamp_is_a_narrower_bracket_than_two_polls() -> None:
     time_ns, half_ns = bracket(0, 100 * MS, 30.0 * MS)
     assert time_ns == pytest.approx(30 * MS)
     assert half_ns < MS
+
+
+def settled(*, told: bool) -> tuple[EdgeFollower, int]:
+    """A follower that has followed 60 edges, told by stamps or bracketed, and when its next poll is due."""
+    following = follower()
+    due, since = following.aim(1950 * MS), 1901 * MS
+    for _ in range(120 if not told else 66):
+        edge = round(due / (100 * MS)) * 100 * MS
+        moved = due > edge
+        edge_ns = edge if moved and told else None
+        due, since = poll(following, due, since, moved=moved, edge_ns=edge_ns), due
+    return following, due
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_plan_is_what_polling_would_have_chosen(told: bool) -> None:
+    following, due = settled(told=told)
+    since = due - 50 * MS
+    plan = following.plan(due, due + 2_000 * MS)
+    assert len(plan) >= 20
+    for due_ns, moved in plan:
+        assert abs(due - due_ns) < 0.3 * MS
+        assert moved is (due > round(due / (100 * MS)) * 100 * MS)
+        edge_ns = round(due / (100 * MS)) * 100 * MS if moved and told else None
+        due, since = poll(following, due, since, moved=bool(moved), edge_ns=edge_ns), due
+
+
+def test_nothing_is_planned_while_edges_come_unexpectedly() -> None:
+    following, due = settled(told=False)
+    assert following.plan(due, due + 1_000 * MS)
+    due = poll(following, due, due - 60 * MS, moved=True)
+    assert following.plan(due, due + 1_000 * MS) == []
+    assert follower().plan(1990 * MS, 3000 * MS) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -381,3 +382,110 @@ def test_channels_of_all_sensors_are_numbered_through(clock: VirtualClock) -> No
     assert rows.channels == ("x/energy", "a", "b")
     assert tuple(spec.name for spec in sampler.channels) == rows.channels
     assert set(of(rows, "b").value) == {2.0}
+
+
+# reading now and understanding later
+
+
+@dataclass
+class DeferringCounter(ScriptedSensor):
+    """A counter that moves by 1 J each 100 ms; what it is asked to understand is noted."""
+
+    decoded_at: list[int] = field(default_factory=list)
+    phase_ns: Callable[[int], int] = lambda _: 37 * MS
+
+    def __post_init__(self) -> None:
+        self.values = {"x/energy": lambda now: float((now - self.phase_ns(now)) // (100 * MS))}
+
+    def capture(self) -> tuple[object, object]:
+        readings = self.read()
+        return readings[0].value, readings
+
+    def decode(self, raw: Sequence[Reading], at_ns: int) -> Sequence[Reading]:
+        self.decoded_at.append(self.clock.now_ns())
+        return raw
+
+
+def deferring(clock: VirtualClock) -> DeferringCounter:
+    return DeferringCounter(clock, {})
+
+
+def test_readings_that_go_as_planned_are_understood_together(clock: VirtualClock) -> None:
+    sensor = deferring(clock)
+    _, rows = sample(clock, sensor, seconds=60)
+    assert len(sensor.decoded_at) == len(sensor.read_at)
+    late = np.array(sensor.decoded_at[400:-1]) - np.array(sensor.read_at[400:-1])
+    assert (late > CALL).mean() > 0.8
+    assert late.max() <= 1.6 * SECOND
+    edges = rows.value * 100 * MS + 37 * MS - 100 * SECOND
+    assert ((rows.since_ns <= edges) & (edges <= rows.t_ns)).all()
+    assert rows.value[-1] - rows.value[0] == len(rows) - 1 == 600
+
+
+def test_they_are_read_when_they_would_be_if_each_was_understood_at_once(clock: VirtualClock) -> None:
+    later, (_, eager_rows) = VirtualClock(100 * SECOND), sample(clock, counter(clock), seconds=60)
+    sensor = deferring(later)
+    _, rows = sample(later, sensor, seconds=60)
+    assert rows.value.tolist() == eager_rows.value.tolist()
+    apart_ns = np.abs(rows.t_ns - eager_rows.t_ns)
+    assert np.median(apart_ns) < MS / 2
+    assert apart_ns.max() < 2 * MS
+
+
+def test_what_is_not_as_planned_is_understood_at_once(clock: VirtualClock) -> None:
+    sensor = deferring(clock)
+    sensor.phase_ns = lambda now: 37 * MS if now < 130 * SECOND else 62 * MS
+    _, rows = sample(clock, sensor, seconds=60)
+    first = next(k for k, at in enumerate(sensor.read_at) if at > 130 * SECOND + 50 * MS)
+    assert any(
+        decoded - read <= 2 * CALL
+        for read, decoded in zip(sensor.read_at[first : first + 4], sensor.decoded_at[first:], strict=False)
+    )
+    assert rows.value[-1] - rows.value[0] == len(rows) - 1
+    assert np.median((rows.t_ns - rows.since_ns)[-100:]) < 2 * MS
+
+
+def test_a_failure_among_planned_readings_is_told_and_tried_again_at_once(clock: VirtualClock) -> None:
+    sensor = deferring(clock)
+    sensor.fails = lambda now: SensorError("flaky") if 130 * SECOND <= now < 130 * SECOND + 90 * MS else None
+    sampler, rows = sample(clock, sensor, seconds=60)
+    (problem,) = sampler.problems
+    assert problem.reason == "flaky"
+    assert problem.count >= 3
+    assert rows.value[-1] - rows.value[0] == 600
+
+
+def test_drained_rows_hold_all_that_was_read(clock: VirtualClock) -> None:
+    sensor = deferring(clock)
+    sampler = Sampler([sensor], clock, clock.now_ns())
+    run(sampler, clock, 150 * SECOND)
+    rows = sampler.drain()
+    assert len(sensor.decoded_at) == len(sensor.read_at)
+    assert rows.t_ns[-1] >= 49_900 * MS
+    assert sampler.latest()["x/energy"] == rows.value[-1]
+
+
+def test_while_all_goes_as_planned_the_sampler_sleeps_and_reads_by_itself(clock: VirtualClock) -> None:
+    sensor = deferring(clock)
+    sampler = Sampler([sensor], clock, clock.now_ns())
+    run(sampler, clock, 130 * SECOND)
+    sampler.drain()
+    wake = threading.Lock()
+    wake.acquire()
+    before, due_ns = len(sensor.read_at), sampler.next_due_ns()
+    assert not sampler.rest(clock.wait_until_ns, wake, due_ns, clock.now_ns() + SECOND)
+    assert len(sensor.read_at) - before >= 10
+    wake.release()
+    assert sampler.rest(clock.wait_until_ns, wake, sampler.poll(), clock.now_ns() + SECOND)
+
+
+def test_counters_without_edges_are_read_where_a_window_opens(clock: VirtualClock) -> None:
+    model = ScriptedSensor(clock, {"cpu/energy": lambda now: now / SECOND * 8.0}, edges=False)
+    state = ScriptedSensor(
+        clock, {"m": lambda _: 1.0}, name="m", edges=False, kinds={"m": ChannelKind.MEMORY}
+    )
+    sampler = Sampler([model, state], clock, clock.now_ns())
+    run(sampler, clock, 101 * SECOND + 30 * MS)
+    sampler.read_energy()
+    assert model.read_at[-1] == 101 * SECOND + 30 * MS
+    assert state.read_at[-1] < 101 * SECOND + 30 * MS
