@@ -27,6 +27,7 @@ __all__ = [
     "Stage",
     "Top",
     "check_data",
+    "check_labels",
     "silent_phase",
 ]
 
@@ -176,16 +177,31 @@ def check_data(x: Tensor, y: Tensor, spec: DataSpec) -> None:
     if tuple(x.shape[1:]) != spec.shape or x.shape[0] != y.shape[0]:
         wanted = ", ".join(map(str, spec.shape))
         raise DataError(f"inputs {tuple(x.shape)} and labels {tuple(y.shape)} must be (n, {wanted}) and (n,)")
-    if y.dtype != torch.int64 or y.numel() == 0 or int(y.min()) < 0 or int(y.max()) >= spec.classes:
-        seen = f"{int(y.min())} to {int(y.max())}" if y.numel() else "none"
-        raise DataError(
-            f"labels must be int64 from 0 to {spec.classes - 1}, seen {seen} as {y.dtype}: check the labels"
-        )
+    check_labels(y, spec.classes)
     if bool((y == y[0]).all()):
         raise DataError(f"all {y.numel()} labels are {int(y[0])}: a classifier needs two classes or more")
     if not bool(torch.isfinite(torch.stack(torch.aminmax(x))).all()):  # needs no memory the size of the data
         raise DataError(
             f"{int((~torch.isfinite(x)).sum())} input values are NaN or infinite: clean the data first"
+        )
+
+
+def check_labels(y: Tensor, classes: int, part: str = "") -> None:
+    """Refuse labels that name no class, before a score is looked up by them.
+
+    Args:
+        y: (n,) of a whole part of the data.
+        classes: C.
+        part: which part, for the message.
+
+    Raises:
+        DataError: labels are out of range, of another type, or none at all.
+    """
+    if y.dtype != torch.int64 or y.numel() == 0 or int(y.min()) < 0 or int(y.max()) >= classes:
+        seen = f"{int(y.min())} to {int(y.max())}" if y.numel() else "none"
+        raise DataError(
+            f"{f'{part} ' if part else ''}labels must be int64 from 0 to {classes - 1}, seen {seen} as "
+            f"{y.dtype}: check the labels"
         )
 
 

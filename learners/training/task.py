@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from energyprof.errors import UsageError
-from learners.base import Batch, DataSpec, Learner, Top, check_data
+from learners.base import Batch, DataSpec, Learner, Top, check_data, check_labels
 from learners.data.augmentation import CropAndFlip
 from learners.data.batches import InputScale, ResidentData, TrainingBatches
 from learners.data.dataset import Dataset
@@ -101,6 +101,8 @@ class ImageTask:
         }
         train = self._parts["train"]
         check_data(train.x, train.y, self.spec)
+        for part in ("validation", "test"):
+            check_labels(self._parts[part].y, self.spec.classes, part)
         crop = CropAndFlip.build(*self.spec.shape[1:], device=device) if self.augmented else None
         self._batches = TrainingBatches(train, batch_size, seed, crop)
 
