@@ -109,7 +109,7 @@ def test_a_plan_is_what_polling_would_have_chosen(told: bool) -> None:
     plan = following.plan(due, due + 2_000 * MS)
     assert len(plan) >= 20
     for due_ns, moved in plan:
-        assert abs(due - due_ns) < 0.3 * MS
+        assert abs(due - due_ns) < 0.5 * MS  # margins go on shrinking
         assert moved is (due > round(due / (100 * MS)) * 100 * MS)
         edge_ns = round(due / (100 * MS)) * 100 * MS if moved and told else None
         due, since = poll(following, due, since, moved=bool(moved), edge_ns=edge_ns), due
