@@ -23,11 +23,12 @@ from learners.base import Batch, Learner
 from learners.configuration import LearnerConfig
 from learners.training.stage_plan import LONGEST_WARM_UP
 
-__all__ = ["capture", "copied", "restore"]
+__all__ = ["SETTINGS", "capture", "copied", "restore"]
 
 _OF_EVERY_MODULE: Final = frozenset(vars(nn.Module())) - {"training"}
 _PLAIN: Final = (type(None), bool, int, float, str)
-_FIXED: Final = (nn.Module, LearnerConfig, torch.device, torch.dtype, torch.memory_format, Enum, ModuleType)
+SETTINGS: Final = (LearnerConfig, Enum, torch.device, torch.dtype, torch.memory_format)  # no step changes one
+_FIXED: Final = (*SETTINGS, nn.Module, ModuleType)
 _KIND: Final = "is"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -12,13 +11,13 @@ import torch
 from torch import Tensor
 
 from learners.base import Learner
-from learners.configuration import LearnerConfig
+from learners.training.learner_state import SETTINGS
 from learners.training.random_state import capture_generators, restore_generators
 
 __all__ = ["Rewind"]
 
 _CODE: Final = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType, partial)
-_FIXED: Final = (*_CODE, LearnerConfig, Enum, torch.device, torch.dtype, torch.memory_format, torch.Size)
+_FIXED: Final = (*SETTINGS, *_CODE, torch.Size)
 
 
 class Rewind:
