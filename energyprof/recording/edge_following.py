@@ -131,7 +131,8 @@ class EdgeFollower:
         if not moved or passing:
             return self._wait_on(predicted_ns, after_ns, spare_calls=spare_calls)
         if edge_ns is not None:
-            self._adapt(missed=abs(edge_ns - predicted_ns) > self._margin_before_ns)
+            off_ns = math.remainder(edge_ns - predicted_ns, self.line.period_ns)  # a later edge after a stall
+            self._adapt(missed=abs(off_ns) > self._margin_before_ns)
             self._note_edge(*bracket(since_ns, after_ns, edge_ns))
         elif early:
             self._note_miss(predicted_ns, after_ns)

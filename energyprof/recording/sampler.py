@@ -28,7 +28,7 @@ _SLOW: Final = (
 )
 _NOTHING_DUE_NS: Final = 1_000_000_000
 _PATIENCE_S: Final = 1.0
-_LAST_ATTEMPTS: Final = 5
+_LAST_ATTEMPTS: Final = 20
 _MOST_PROBLEMS: Final = 100  # that are told one by one
 _OTHERS: Final = "other problems, too many to tell one by one"
 _NOT_FOLLOWED: Final = 99  # worse than any rank of a channel whose edges are followed

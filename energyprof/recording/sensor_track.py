@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from energyprof.clock import Clock, Wake
 from energyprof.record.model import Provenance, SensorInfo
@@ -81,11 +81,8 @@ class SensorTrack:
         self._edges = EdgeSchedule(sensor.refresh_ns, self.due_ns) if sensor.edges else None
         modelled = sensor.info.source in (Provenance.ESTIMATED, Provenance.MISSING)
         self._period_ns = max(sensor.refresh_ns, _MODEL_PERIOD_NS if modelled else EVEN_PERIOD_NS)
-        self._deferring = isinstance(sensor, DeferringSensor)
-        self._capture: Callable[[], tuple[object, Any]] = lambda: (None, sensor.read())
-        self._decode: Callable[[Any, int], Sequence[Reading]] = _as_it_is
-        if isinstance(sensor, DeferringSensor):
-            self._capture, self._decode = sensor.capture, sensor.decode
+        self._eager = not isinstance(sensor, DeferringSensor)
+        self._source = sensor if isinstance(sensor, DeferringSensor) else _EagerSensor(sensor)
         self._key: object = None
         self._plan: list[tuple[int, bool | None]] = []  # polls after the next one, the last one first
         self._expected: bool | str | None = _NOTHING
@@ -99,20 +96,17 @@ class SensorTrack:
         return bool(self._plan)
 
     def capture(self) -> bool:
-        """Read, and keep what was read; tell whether it is as expected, so that decoding it can wait.
-
-        This is all that happens at most wake-ups.
-        """
+        """Read, and keep what was read; tell whether it is as expected, so that decoding it can wait."""
         before_ns = self._now_ns()
         try:
-            key, raw = self._capture()
+            key, raw = self._source.capture()
         except Exception as error:  # whatever a sensor throws
             key, raw = None, error
         after_ns = self._now_ns()
         self.captures.append((before_ns, after_ns, self._wall_ns(), raw))
         if self._edges is None:
             self._advance(before_ns, after_ns)
-            return self._deferring and not isinstance(raw, Exception)
+            return not self._eager and not isinstance(raw, Exception)
         expected, moved, self._key = self._expected, key != self._key, key
         if key is None or not self._plan or (expected is not None and expected is not moved):
             self.odd = True
@@ -121,7 +115,10 @@ class SensorTrack:
         return True
 
     def glide(self, wait: Wait, wake: Wake, lock: threading.Lock, until_ns: int) -> bool:
-        """Sleep and read, sleep and read, as planned: until a time, or until something is not as expected.
+        """Sleep and capture, sleep and capture, as planned: until a time, or until something is unexpected.
+
+        This is all that happens at most wake-ups, and it happens with cold caches: what :meth:`capture` does
+        is written out here, since each line of Python, and each call above all, costs a microsecond or more.
 
         Args:
             wait: see :meth:`energyprof.clock.Clock.wait_until_ns`.
@@ -132,13 +129,24 @@ class SensorTrack:
         Returns:
             Whether ``wake`` was released.
         """
-        capture = self.capture
+        now, wall, source = self._now_ns, self._wall_ns, self._source
         while self.due_ns <= until_ns and self._plan:
             if wait(self.due_ns, wake):
                 return True
             with lock:
-                if not capture():
+                before_ns = now()
+                try:
+                    key, raw = source.capture()
+                except Exception as error:  # whatever a sensor throws
+                    key, raw = None, error
+                after_ns, expected = now(), self._expected
+                self.captures.append((before_ns, after_ns, wall(), raw))
+                usual = expected is None or (key != self._key) is expected
+                self._key = key
+                if key is None or not usual or not self._plan:
+                    self.odd = True
                     return False
+                self.due_ns, self._expected = self._plan.pop()
         return False
 
     def decode(self, raw: Any, at_ns: int) -> Sequence[Reading]:
@@ -149,7 +157,7 @@ class SensorTrack:
         """
         if isinstance(raw, Exception):
             raise raw
-        return self._decode(raw, at_ns)
+        return self._source.decode(raw, at_ns)
 
     def plan(self, until_ns: int) -> None:
         """Plan what comes after the last reading that was decoded."""
@@ -207,5 +215,14 @@ class SensorTrack:
         return replace(info, refresh_s=refresh_s, readings=seen.readings, failures=seen.failures)
 
 
-def _as_it_is(raw: Any, _: int) -> Any:
-    return raw
+class _EagerSensor:
+    """A sensor that understands at once what it reads."""
+
+    def __init__(self, sensor: Sensor) -> None:
+        self._sensor = sensor
+
+    def capture(self) -> tuple[object, Any]:
+        return None, self._sensor.read()
+
+    def decode(self, raw: Any, at_ns: int) -> Sequence[Reading]:
+        return cast(Sequence[Reading], raw)

@@ -18,8 +18,8 @@ from energyprof.sensors.calibration import Calibration
 from energyprof.sensors.energy_counter import EnergyCounter
 from energyprof.sensors.nvml_device import NvmlDevice
 from energyprof.sensors.nvml_history import PowerHistory
-from energyprof.sensors.nvml_library import FIELD_WORDS, DriverReloaded, NvmlLibrary
-from energyprof.sensors.nvml_readout import TYPE_AND_CODE, VALUE, RawValue, Readout, find_readout
+from energyprof.sensors.nvml_library import DriverReloaded, NvmlLibrary
+from energyprof.sensors.nvml_readout import RawValue, Readout, find_readout
 
 __all__ = ["NvmlSensor"]
 
@@ -64,7 +64,9 @@ class NvmlSensor:
         self._handle: Any = device.handle
         self._power_w: float | None = None
         self._history = self._find_history(library)
-        self._answer = self._choose_answer()
+        #: Reads everything, in one call where that can be; see :class:`.base.DeferringSensor`.
+        self.capture: Callable[[], tuple[object, Any]] = self._read_slowly
+        self._stale = False
         self.edges = self._history is None
         self.refresh_ns = device.traits.refresh_ns
         self._counter = EnergyCounter(self.refresh_ns, ceiling_w=_ceiling_w(device))
@@ -84,17 +86,22 @@ class NvmlSensor:
         """
         return self.decode(self.capture()[1], self._clock.now_ns())
 
-    def capture(self) -> tuple[object, Any]:
-        """Read everything in one call where that can be; see :class:`.base.DeferringSensor`.
-
-        Raises:
-            SensorError: nothing could be read this time.
-            SensorLost: the GPU is gone.
-        """
-        words = self._answer(self._handle)
-        if words.__class__ is list and words[TYPE_AND_CODE::FIELD_WORDS] == self._readout.usual:
-            return words[VALUE], words  # the best of the channels stands first
-        return None, words
+    def _read_slowly(self) -> tuple[object, Any]:
+        """Read by several calls, or by one that has to be looked at: its answer is not as usual."""
+        library = self._library
+        if library is None:
+            raise SensorError("the sensor is closed")
+        with self._watching():
+            if self._stale:
+                self._reconnect(library)
+            if self._history is not None:
+                return None, self._history.read(self._handle)
+            if not self._readout.only_fields:
+                return None, self._readout.read(self._handle)
+            answer = self._readout.capture(self._handle)()
+            if self._readout.known:
+                self.capture = self._readout.capture(self._handle)
+            return answer
 
     def decode(self, raw: Any, at_ns: int) -> Sequence[Reading]:
         """Understand what was captured at ``at_ns``.
@@ -113,22 +120,9 @@ class NvmlSensor:
     def close(self) -> None:
         """Give the library back; a second call does nothing."""
         library, self._library = self._library, None
-        self._answer = self._answer_none
+        self.capture = self._read_slowly
         if library is not None:
             library.close()
-
-    def _choose_answer(self) -> Callable[[Any], Any]:
-        """Return what is called for a reading while all is well."""
-        history, readout = self._history, self._readout
-        if history is None and readout.only_fields and readout.read_fields is not None:
-            return readout.read_fields
-        read: Callable[[Any], Any] = readout.read if history is None else history.read
-
-        def watched(handle: Any) -> Any:
-            with self._watching():
-                return read(handle)
-
-        return watched
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
@@ -136,23 +130,16 @@ class NvmlSensor:
         try:
             yield
         except DriverReloaded:
-            if self._library is not None:
-                self._answer = self._answer_anew
+            self._stale = True
+            self.capture = self._read_slowly
             raise
 
-    def _answer_none(self, _: Any) -> Any:
-        raise SensorError("the sensor is closed")
-
-    def _answer_anew(self, _: Any) -> Any:
-        """Take hold of the device again after a driver reload, and read."""
-        library = self._library
-        if library is None:
-            raise SensorError("the sensor is closed")
+    def _reconnect(self, library: NvmlLibrary) -> None:
+        """Take hold of the device again after a driver reload."""
         library.reopen()
         self._handle = library.call("nvmlDeviceGetHandleByUUID", self._device.uuid)
         self._counter.reload()
-        self._answer = self._choose_answer()
-        return self._answer(self._handle)
+        self._stale = False
 
     def _find_history(self, library: NvmlLibrary) -> PowerHistory | None:
         """Return the driver's log where readings come too fast to be polled and there is no counter."""

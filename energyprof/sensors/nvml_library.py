@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ctypes import byref, c_int, c_uint32, c_uint64, sizeof
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from energyprof.errors import SensorError, SensorLost, SensorUnavailable
 
-__all__ = ["FIELD_VALUES", "FIELD_WORDS", "DriverReloaded", "NvmlLibrary", "describe", "failure"]
+__all__ = ["FIELD_VALUES", "FIELD_WORDS", "DriverReloaded", "FieldCall", "NvmlLibrary", "describe", "failure"]
 
 # Return codes of NVML (nvml.h, nvmlReturn_t), by what they mean to a reader.
 _NEVER: Final = frozenset({3, 4, 13})  # not supported, no permission, function not found
@@ -50,6 +50,22 @@ _ADVICE: Final = {
     12: "install the NVIDIA driver; in a container, start it with `--gpus all`",
     18: "restart the machine, or reload the driver, after its update",
 }
+
+
+class FieldCall(NamedTuple):
+    """A call that reads fields: ``function(handle, count, address)``, then ``words()``.
+
+    Attributes:
+        function: the driver's; it returns the return code.
+        count: of the fields.
+        address: of the memory that it fills.
+        words: returns that memory as :data:`FIELD_WORDS` integers a field.
+    """
+
+    function: Callable[[Any, Any, Any], int]
+    count: Any
+    address: Any
+    words: Callable[[], list[int]]
 
 
 class NvmlLibrary:
@@ -161,28 +177,22 @@ class NvmlLibrary:
             return ask_pynvml
         return ask
 
-    def prepare_fields(self, fields: Sequence[int]) -> Callable[[Any], Any]:
-        """Return a function that reads fields of a handle in one call.
+    def prepare_fields(self, fields: Sequence[int]) -> FieldCall | None:
+        """Return what reads fields in one call into the same memory each time.
 
-        Where ``pynvml`` shows the driver's function, it reads into the same memory each time and returns that
-        memory as a list of :data:`FIELD_WORDS` integers a field (the return code where the call failed as a
-        whole). ``pynvml.nvmlDeviceGetFieldValues`` makes its arrays anew on every call, which costs more than
-        the call itself; where it has to be used, its array is returned.
+        None where ``pynvml`` keeps the driver's function to itself. Its own ``nvmlDeviceGetFieldValues``
+        makes its arrays anew on every call, which costs more than the call itself.
         """
         point = getattr(self._pynvml, "_nvmlGetFunctionPointer", None)
         kind = self._pynvml.c_nvmlFieldValue_t
         if point is None or sizeof(kind) != 8 * FIELD_WORDS or sys.byteorder != "little":
-            return lambda handle: self.call(FIELD_VALUES, handle, list(fields))
+            return None
         memory = bytearray(len(fields) * sizeof(kind))
-        values, words = (kind * len(fields)).from_buffer(memory), memoryview(memory).cast("Q")
-        function, count, address = point(FIELD_VALUES), c_int(len(fields)), byref(values)
+        values = (kind * len(fields)).from_buffer(memory)
         for value, field in zip(values, fields, strict=True):
             value.fieldId = field
-
-        def read(handle: Any) -> Any:
-            return function(handle, count, address) or words.tolist()
-
-        return read
+        words = memoryview(memory).cast("Q")
+        return FieldCall(point(FIELD_VALUES), c_int(len(fields)), byref(values), words.tolist)
 
     def ask(self, function: str, *arguments: object, attempts: int = _ATTEMPTS) -> Any | None:
         """Call a function whose answer may be missing; return None where it is.

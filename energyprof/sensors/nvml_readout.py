@@ -69,8 +69,7 @@ class Readout:
 
     Attributes:
         measurands: what is read.
-        read_fields: reads all fields of a handle, or None where there are none.
-        usual: types and return codes of the fields, as they were when all was well; None until then.
+        only_fields: whether one call, of which memory is made only once, reads everything.
     """
 
     def __init__(self, library: NvmlLibrary, measurands: Sequence[Measurand]) -> None:
@@ -79,15 +78,12 @@ class Readout:
         self.measurands = tuple(measurands)
         fields = [(m.kind, m.field) for m in measurands if m.field is not None]
         self._kinds = [kind for kind, _ in fields]
-        self.read_fields = library.prepare_fields([field for _, field in fields]) if fields else None
+        self._fields = [field for _, field in fields]
+        self._field_call = library.prepare_fields(self._fields) if fields else None
         self._calls = [(m.kind, m.function) for m in measurands if m.function is not None]
-        self.usual: list[int] | None = None
+        self.only_fields = self._field_call is not None and not self._calls
+        self._usual: list[int] | None = None  # types and return codes of the fields when all is well
         self._numbers: list[tuple[ChannelKind, Callable[[int], int]]] = []
-
-    @property
-    def only_fields(self) -> bool:
-        """Tell whether one call reads everything."""
-        return self.read_fields is not None and not self._calls
 
     def read(self, handle: Any) -> list[RawValue]:
         """Read everything; a value of its own that failed carries its error.
@@ -95,22 +91,44 @@ class Readout:
         Raises:
             SensorError: a call failed as a whole.
         """
-        values = [] if self.read_fields is None else self.understand(self.read_fields(handle))
+        values: list[RawValue] = []
+        if self._field_call is not None:
+            values = self.understand(self.capture(handle)()[1])
+        elif self._fields:
+            fields = self._library.call(FIELD_VALUES, handle, self._fields)
+            values = [_raw_value(kind, field) for kind, field in zip(self._kinds, fields, strict=True)]
         for kind, function in self._calls:
             values.append(self._read_call(kind, function, handle))
         return values
 
-    def understand(self, answer: Any) -> list[RawValue]:
-        """Return the values in what :attr:`read_fields` returned.
+    def capture(self, handle: Any) -> Callable[[], tuple[int | None, int | list[int]]]:
+        """Return a function that reads all fields of a handle and does no more, where that can be.
+
+        It returns the first field's value (None where something is not as it was when all was well), and what
+        :meth:`understand` takes.
+        """
+        call, usual = self._field_call, self._usual
+        if call is None:
+            raise SensorError("pynvml keeps the driver's functions to itself")
+        function, count, address, words = call
+
+        def capture() -> tuple[int | None, int | list[int]]:
+            if code := function(handle, count, address):
+                return None, code
+            answer = words()
+            return (answer[VALUE] if answer[TYPE_AND_CODE::FIELD_WORDS] == usual else None), answer
+
+        return capture
+
+    def understand(self, answer: int | list[int]) -> list[RawValue]:
+        """Return the values in what a capture returned.
 
         Raises:
             SensorError: the call failed as a whole.
         """
         if isinstance(answer, int):
             raise failure(FIELD_VALUES, answer)
-        if not isinstance(answer, list):
-            return [_raw_value(kind, field) for kind, field in zip(self._kinds, answer, strict=True)]
-        if answer[TYPE_AND_CODE::FIELD_WORDS] == self.usual:
+        if answer[TYPE_AND_CODE::FIELD_WORDS] == self._usual:
             return [
                 RawValue(kind, number(value), stamp_us * 1000 or None)
                 for (kind, number), stamp_us, value in zip(
@@ -122,11 +140,16 @@ class Readout:
             for kind, k in zip(self._kinds, range(0, len(answer), FIELD_WORDS), strict=True)
         ]
         if all(value.error is None for value in values):
-            self.usual = answer[TYPE_AND_CODE::FIELD_WORDS]
+            self._usual = answer[TYPE_AND_CODE::FIELD_WORDS]
             self._numbers = [
-                (kind, _NUMBER[types]) for kind, types in zip(self._kinds, self.usual, strict=True)
+                (kind, _NUMBER[types]) for kind, types in zip(self._kinds, self._usual, strict=True)
             ]
         return values
+
+    @property
+    def known(self) -> bool:
+        """Tell whether it is known what fields look like when all is well."""
+        return self._usual is not None
 
     def _read_call(self, kind: ChannelKind, function: str, handle: Any) -> RawValue:
         try:

@@ -115,6 +115,13 @@ def test_a_plan_is_what_polling_would_have_chosen(told: bool) -> None:
         due, since = poll(following, due, since, moved=bool(moved), edge_ns=edge_ns), due
 
 
+def test_a_stall_after_which_edges_are_where_they_should_be_is_no_miss() -> None:
+    following, due = settled(told=True)
+    late = due + 2_013 * MS
+    due = poll(following, late, due - 100 * MS, moved=True, edge_ns=(late // (100 * MS)) * 100 * MS)
+    assert following.plan(due, due + 1_000 * MS)
+
+
 def test_nothing_is_planned_while_edges_come_unexpectedly() -> None:
     following, due = settled(told=False)
     assert following.plan(due, due + 1_000 * MS)

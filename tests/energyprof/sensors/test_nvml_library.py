@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import pynvml
 import pytest
 
 from energyprof.errors import SensorError, SensorLost, SensorUnavailable
+from energyprof.sensors.nvml import NvmlSensor
 from energyprof.sensors.nvml_device import list_devices
 from energyprof.sensors.nvml_library import DriverReloaded, NvmlLibrary, describe, failure
+from energyprof.sensors.nvml_state import NvmlStateSensor
 from energyprof.testing.faults import Fault, NvmlCode
 from energyprof.testing.nvml import StandInNvml
 
@@ -101,32 +102,29 @@ def test_a_question_that_cannot_be_answered_is_none(make_nvml: MakeNvml) -> None
     library.close()
 
 
-def test_fields_are_read_the_same_where_pynvml_hides_the_drivers_function(
-    make_nvml: MakeNvml, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("hidden", [False, True])
+def test_fields_and_state_are_read_the_same_where_pynvml_hides_the_drivers_functions(
+    hidden: bool, make_nvml: MakeNvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nvml = make_nvml("hopper")
     nvml.set_power(0, 300.0)
+    nvml.device(0).set_state(temperature_c=61, memory_used_bytes=5 * 1024**3)
     nvml.clock.sleep_until_ns(nvml.clock.now_ns() + 10**9)
     library = NvmlLibrary.open()
-    handle = list_devices(library)[0].handle
-    seen = []
-    for hidden in (False, True):
-        real = pynvml._nvmlGetFunctionPointer
-        if hidden:  # only from outside: pynvml goes on using it
-            monkeypatch.setattr(library, "_pynvml", _without(real.__name__))
-        fields = library.prepare_fields([186, 83])(handle)
-        seen.append(fields if isinstance(fields, list) else _words(fields))
-    assert seen[0] == seen[1]
-    assert seen[0][4] == 300_000
-    library.close()
-
-
-def _words(fields: Iterable[Any]) -> list[int]:
-    rows = [
-        (f.fieldId, f.timestamp, f.latencyUsec, f.valueType + (f.nvmlReturn << 32), f.value.ullVal)
-        for f in fields
-    ]
-    return [word for row in rows for word in row]
+    device = list_devices(library)[0]
+    if hidden:  # only from outside: pynvml goes on using it
+        monkeypatch.setattr(library, "_pynvml", _without("_nvmlGetFunctionPointer"))
+    power, state = NvmlSensor(library, device, "gpu:0", nvml.clock), NvmlStateSensor(library, device, "gpu:0")
+    readings = [reading for _ in range(3) for reading in power.read()]
+    assert {r.value for r in readings if r.channel == "gpu:0/power"} == {300.0}
+    assert {r.channel for r in readings} == {"gpu:0/energy", "gpu:0/power", "gpu:0/power_average"}
+    assert all(reading.sensor_time_ns for reading in readings)
+    assert (power.capture()[0] is None) is hidden
+    told = {reading.channel: reading.value for reading in state.read()}
+    assert told["gpu:0/temperature"] == 61
+    assert told["gpu:0/memory"] >= 5 * 1024**3
+    for holder in (power, state, library):
+        holder.close()
 
 
 def _without(name: str) -> object:
