@@ -14,8 +14,8 @@ from energyprof.record.model import Provenance
 
 __all__ = ["Silence", "filled_energy_j", "silence_of"]
 
-SHORTEST_SILENCE_S: Final = 0.25  # the fastest sensors are read ten times a second, not at each refresh
-LONG_REFRESHES: Final = 5  # a longer wait between two refreshes is a gap in the sampling
+_SHORTEST_SILENCE_S: Final = 0.25  # the fastest sensors are read ten times a second, not at each refresh
+_LONG_REFRESHES: Final = 5  # a longer wait between two refreshes is a gap in the sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def filled_energy_j(curves: Iterable[EnergyCurve | None], window_s: tuple[float,
 def _patience_s(part: SensorCurve) -> float:
     """Return how long a sensor may take from one refresh to the next; means over longer overlap."""
     moving = not part.counted and part.power is not None and part.power.moving_mean
-    longest_s = max(LONG_REFRESHES * part.refresh_s, SHORTEST_SILENCE_S)
+    longest_s = max(_LONG_REFRESHES * part.refresh_s, _SHORTEST_SILENCE_S)
     return longest_s + (part.power.window_s if moving and part.power else 0.0)
 
 

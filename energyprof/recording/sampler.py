@@ -85,7 +85,7 @@ class Sampler:
             first += len(sensor.channels)
         self._followed = [track for track in self._tracks if track.sensor.edges]
         self._even = [track for track in self._tracks if not track.sensor.edges]
-        self._even_due_ns = min((track.due_ns for track in self._even), default=NEVER_NS)
+        self._even_due_ns = self._first_even_ns()
         self._decode_due_ns = clock.now_ns() + _DECODE_NS
 
     def next_due_ns(self) -> int:
@@ -108,7 +108,8 @@ class Sampler:
                     self._decode(track)
                 edges_ns.append(track.due_ns)
             if self._even_due_ns <= now_ns:
-                self._poll_even()
+                now_ns = self._now_ns()  # reading the others may have taken long
+                self._capture_even([track for track in self._even if track.due_ns <= now_ns])
             if self._decode_due_ns <= now_ns:
                 self._decode_all()
                 return self.next_due_ns()
@@ -137,19 +138,18 @@ class Sampler:
         if not self._reading.acquire(timeout=_PATIENCE_S):
             return
         try:
-            for track in self._even:
-                if track.counts and not track.lost and not track.capture():
-                    self._decode(track)
-            self._even_due_ns = min([track.due_ns for track in self._even], default=NEVER_NS)
+            self._capture_even([track for track in self._even if track.counts and not track.lost])
         finally:
             self._reading.release()
 
-    def _poll_even(self) -> None:
-        now_ns = self._now_ns()
-        for track in self._even:
-            if track.due_ns <= now_ns and not track.capture():
+    def _capture_even(self, tracks: Sequence[SensorTrack]) -> None:
+        for track in tracks:
+            if not track.capture():
                 self._decode(track)
-        self._even_due_ns = min([track.due_ns for track in self._even])
+        self._even_due_ns = self._first_even_ns()
+
+    def _first_even_ns(self) -> int:
+        return min([track.due_ns for track in self._even], default=NEVER_NS)
 
     def finish(self) -> None:
         """Read everything a last time, and close gaps that are still open; a second call does nothing.
@@ -227,7 +227,7 @@ class Sampler:
         for track in self._tracks:
             if track.captures:
                 self._decode(track)
-        self._even_due_ns = min([track.due_ns for track in self._even], default=NEVER_NS)
+        self._even_due_ns = self._first_even_ns()
         self._decode_due_ns = self._now_ns() + _DECODE_NS
 
     def _decode(self, track: SensorTrack) -> None:

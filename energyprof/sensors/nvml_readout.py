@@ -190,9 +190,7 @@ def _supported_fields(library: NvmlLibrary, handle: Any) -> list[Measurand]:
     """Return the fields that answer; a field that is merely flaky is asked again."""
     open_fields, supported = list(_FIELDS), []
     for _ in range(_ATTEMPTS):
-        values = library.ask(
-            "nvmlDeviceGetFieldValues", handle, [measurand.field for measurand in open_fields]
-        )
+        values = library.ask(FIELD_VALUES, handle, [measurand.field for measurand in open_fields])
         if values is None:
             break
         asked, open_fields = open_fields, []

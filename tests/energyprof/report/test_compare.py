@@ -160,33 +160,28 @@ def test_the_frontier_keeps_what_nothing_beats_in_both() -> None:
     assert frontier(points) == [(1.0, 0.9), (3.0, 0.95)]
 
 
-def test_many_arms_share_styles_by_learner(studied: list[Report]) -> None:
-    many = [
+def arms_of(reports: list[Report], count: int, key: str) -> list[Report]:
+    """Return copies of the reports in so many arms, told apart by a setting."""
+    return [
         dataclasses.replace(
             report,
-            run=dataclasses.replace(report.run, id=f"{report.run.id}-{k}"),
-            workload=dataclasses.replace(report.workload, config={"learning_rate": k}),
+            run=dataclasses.replace(report.run, id=f"{report.run.id}-{arm}"),
+            workload=dataclasses.replace(report.workload, config={key: arm}),
         )
-        for k in range(10)
-        for report in studied[:2]
+        for arm in range(count)
+        for report in reports
     ]
-    html = render_comparison(compare(many))
+
+
+def test_many_arms_share_styles_by_learner(studied: list[Report]) -> None:
+    html = render_comparison(compare(arms_of(studied[:2], 10, "learning_rate")))
     legend = re.search(r'<ul class="legend">(.*?)</ul>', html, re.DOTALL)
     assert legend is not None
     assert legend[1].count("<li>") == 2
 
 
 def test_what_is_not_drawn_of_many_arms_is_said(studied: list[Report]) -> None:
-    reports = [
-        dataclasses.replace(
-            report,
-            run=dataclasses.replace(report.run, id=f"{report.run.id}-{arm}"),
-            workload=dataclasses.replace(report.workload, config={"width": arm}),
-        )
-        for arm in range(8)
-        for report in studied
-    ]
-    comparison = compare(reports)
+    comparison = compare(arms_of(studied, 8, "width"))
     page = render_comparison(comparison)
     arms = len(comparison.groups[0].arms)
     assert arms > 12
