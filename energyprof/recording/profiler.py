@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from energyprof.carbon import carbon_intensity
 from energyprof.clock import Clock, SystemClock
-from energyprof.errors import UnknownName, UsageError
+from energyprof.errors import OutputError, UnknownName, UsageError
 from energyprof.record.environment import collect_environment, shorten_home
 from energyprof.record.model import (
     Environment,
@@ -38,9 +38,9 @@ from energyprof.recording.cuda_timeline import device_timing
 from energyprof.recording.finish import finished_run
 from energyprof.recording.recorder import Recorder
 from energyprof.recording.run import Run
+from energyprof.recording.sampling_choice import Sampling, chosen_sampling, sense
 from energyprof.recording.termination import Termination, how_it_ended
 from energyprof.sensors.base import Sensor
-from energyprof.sensors.discovery import Discovery, discover
 from energyprof.sensors.ranks import rank_of
 
 __all__ = ["Profiler"]
@@ -74,6 +74,10 @@ class Profiler:
             lock to a sensor's refresh, and phases are then not told apart; a wait of up to a refresh breaks
             the lock. Its cost is the phase ``<phase>/data/dither`` in the ledger.
         sensors: what to read; None for all that this machine has.
+        sampling: who reads the sensors: ``process`` (one of its own, beside the training) or ``thread`` (a
+            thread of this process, which starts sooner and takes a share of the interpreter). None:
+            ``ENERGYPROF_SAMPLING``, where it is set, else a process wherever there can be one. Sensors and
+            clocks that are given are a thread's.
         clock: the clock; None for the machine's own.
         command: the command line, for the record; None for this process's own.
         resumed_from: the earlier part of a training that this run continues; it is in none of the figures.
@@ -96,6 +100,7 @@ class Profiler:
         cuda: Literal["events", "sync", "off"] | None = None,
         dither_every: int = 0,
         sensors: Sequence[Sensor] | None = None,
+        sampling: Sampling | None = None,
         clock: Clock | None = None,
         command: str | None = None,
         resumed_from: ResumedFrom | None = None,
@@ -111,6 +116,8 @@ class Profiler:
         self._carbon = carbon_intensity(country, intensity_g_per_kwh)
         self._idle_s, self._html, self._cuda = idle_s, html, cuda
         self._given_sensors = sensors
+        own = sensors is not None or clock is not None
+        self._sampling = "thread" if own and sampling is None else chosen_sampling(sampling)
         self._clock: Clock = clock or SystemClock()
         self._command = shorten_home(command or " ".join(sys.argv))
         self._resumed_from = resumed_from
@@ -151,14 +158,17 @@ class Profiler:
         """
         if self._recorder is not None:
             raise UsageError(f"profiler '{self.name}' was started before: make a new one for each run")
-        found = discover() if self._given_sensors is None else Discovery(sensors=tuple(self._given_sensors))
         started = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC)
         timeline, now_ns = device_timing(self._cuda, self._clock.now_ns)
-        recorder = Recorder(
-            self._out, new_run_id(self.name, started), found.sensors, self._clock, timeline, now_ns
-        )
+        sensing = sense(self._sampling, self._clock, self._given_sensors)
+        try:
+            run_id = new_run_id(self.name, started)
+            recorder = Recorder(self._out, run_id, sensing.sampler, self._clock, timeline, now_ns)
+        except OutputError:
+            sensing.sampler.close()
+            raise
         self._owner = (os.getpid(), threading.get_ident())
-        self._flags = [_note("sensor-missing", problem) for problem in found.problems]
+        self._flags = [_note("sensor-missing", problem) for problem in sensing.missing]
         self._draft = Report(
             run=RunInfo(
                 id=recorder.folder.path.name,
@@ -169,9 +179,9 @@ class Profiler:
                 command=self._command,
                 resumed_from=self._resumed_from,
             ),
-            environment=collect_environment(found.gpus),
+            environment=collect_environment(sensing.gpus),
             window=WindowInfo(includes=("training", "data-loading")),
-            sensors=tuple(sensor.info for sensor in found.sensors),
+            sensors=sensing.sampler.sensor_infos(),
             carbon=self._carbon,
             flags=tuple(self._flags),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -19,10 +19,11 @@ from energyprof.record.model import Overhead, Report, SensorInfo
 from energyprof.record.store import RunFolder
 from energyprof.recording.cuda_timeline import DeviceTimeline
 from energyprof.recording.marks import MarkBuffer
-from energyprof.recording.sampler import Sampler, SamplerProblem
+from energyprof.recording.sample_source import SampleSource
+from energyprof.recording.sampler import SamplerProblem
 from energyprof.recording.sampling_thread import SamplingThread
 from energyprof.recording.trace_writer import TraceWriter
-from energyprof.sensors.base import Sensor
+from energyprof.sensors.base import ChannelSpec
 
 __all__ = ["Recorder"]
 
@@ -35,7 +36,7 @@ class Recorder:
     Args:
         out: the folder of all runs.
         run_id: the run's folder in it.
-        sensors: what is read; the recorder closes them.
+        sampler: where readings come from; the recorder closes it.
         clock: monotonic and wall time.
         timeline: times the marks on the device too, where there is one.
         mark_clock: the clock of the marks, where it is more than the clock (one that waits for the device).
@@ -48,19 +49,19 @@ class Recorder:
         self,
         out: Path,
         run_id: str,
-        sensors: Sequence[Sensor],
+        sampler: SampleSource,
         clock: Clock,
         timeline: DeviceTimeline | None = None,
         mark_clock: Callable[[], int] | None = None,
     ) -> None:
         self._clock = clock
-        self._sensors = sensors
         self._timeline = timeline
-        channels = [_described(s, c) for s in sensors for c in s.channels]
+        named = zip(sampler.sensor_names, sampler.channels, strict=True)
+        channels = [_described(name, channel) for name, channel in named]
         self.folder = RunFolder(out, run_id, channels, device=timeline is not None)
-        self.origin_ns = clock.now_ns()
+        self.origin_ns = sampler.origin_ns
         self.marks = MarkBuffer(mark_clock or clock.now_ns, None if timeline is None else timeline.record)
-        self.sampler = Sampler(sensors, clock, self.origin_ns)
+        self.sampler = sampler
         self._writer = TraceWriter(self.folder, self.marks, self.sampler, timeline, self.origin_ns)
         self._thread = SamplingThread(self.sampler, clock, self.flush)
         self._flushing = threading.Lock()
@@ -124,7 +125,7 @@ class Recorder:
     def open_window(self) -> None:
         """Note that the measured window opens now; what recording costs counts from here."""
         self.sampler.read_energy()
-        self._cpu_before_s = self._thread.cpu_s
+        self._cpu_before_s = self._sampling_cpu_s
         self._opened_ns = self._clock.now_ns() - self.origin_ns
         self.log({"window_open": 0.0})
 
@@ -132,7 +133,7 @@ class Recorder:
         """Note that the measured window closes now."""
         self.log({"window_close": 0.0})
         self.sampler.read_energy()
-        self._cpu_s = self._thread.cpu_s - self._cpu_before_s
+        self._cpu_s = self._sampling_cpu_s - self._cpu_before_s
         self.marks.mark(0)
 
     def stop(self) -> None:
@@ -141,8 +142,7 @@ class Recorder:
         if not self._thread.stop():
             self._problems.append("the sampling thread hung in a driver call: the last readings are missing")
         self.log({"recording_end": 0.0})
-        closing = (self.folder.close, *(sensor.close for sensor in self._sensors))
-        for last in (self.flush, self._wait_for_device, self._settle, *closing):
+        for last in (self.flush, self._wait_for_device, self._settle, self.folder.close, self.sampler.close):
             try:
                 last()
             except Exception as error:  # whatever a disk, a device or a sensor throws at the end
@@ -150,7 +150,7 @@ class Recorder:
 
     def overhead(self, duration_s: float) -> Overhead:
         """Say what recording has cost."""
-        readings = sum(sensor.readings for sensor in self.sampler.statistics.values())
+        readings = sum(sensor.readings for sensor in self.sampler.sensor_infos())
         spent_s = self._writer.marks_written / 2 * self._mark_s + self._cpu_s  # a step is two marks
         return Overhead(
             mark_s=self._mark_s,
@@ -160,6 +160,11 @@ class Recorder:
             share_of_duration=spent_s / duration_s if duration_s > 0 else None,
             trace_bytes=self.folder.trace_bytes,
         )
+
+    @property
+    def _sampling_cpu_s(self) -> float:
+        """Return the CPU time that reading sensors and writing the record took so far."""
+        return self._thread.cpu_s + self.sampler.elsewhere_cpu_s
 
     def _untimed(self) -> tuple[str, ...]:
         """Say how many marks have the host's time only, and why."""
@@ -200,9 +205,9 @@ def _first_line(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _described(sensor: Sensor, channel: object) -> dict[str, str]:
+def _described(sensor: str, channel: ChannelSpec) -> dict[str, str]:
     fields = ("name", "domain", "kind", "unit")
-    return {**{name: str(getattr(channel, name)) for name in fields}, "sensor": sensor.info.name}
+    return {**{name: str(getattr(channel, name)) for name in fields}, "sensor": sensor}
 
 
 def _time_a_step_mark(clock: Clock, count: int = 2_000) -> float:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Columns", "RowBuffer", "SampleRows"]
+__all__ = ["Columns", "Row", "RowBuffer", "SampleRows", "as_columns", "joined"]
 
-#: Columns of rows as they are collected: channel, since, t, value, gap.
+#: A row: channel, since, t, value, gap.
+Row = tuple[int, int, int, float, bool]
+#: Rows as columns.
 Columns = tuple["array[int]", "array[int]", "array[int]", "array[float]", "array[int]"]
 _TYPES = (np.int32, np.int64, np.int64, np.float64, np.bool_)
 
@@ -40,6 +43,14 @@ class SampleRows:
     value: NDArray[np.float64]
     gap: NDArray[np.bool_]
 
+    @classmethod
+    def joined(cls, channels: tuple[str, ...], chunks: Sequence[Columns]) -> SampleRows:
+        """Return chunks of rows as one; there is at least one chunk."""
+        channel, since, t, value, gap = (
+            np.concatenate([np.array(chunk[k], kind) for chunk in chunks]) for k, kind in enumerate(_TYPES)
+        )
+        return cls(channels=channels, channel=channel, since_ns=since, t_ns=t, value=value, gap=gap)
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.t_ns)
@@ -54,7 +65,7 @@ class RowBuffer:
         """Collect rows of ``channels``; the times given to :meth:`append` have ``origin_ns`` taken off."""
         self._channels = channels
         self._origin_ns = origin_ns
-        self._rows: list[tuple[int, int, int, float, bool]] = []
+        self._rows: list[Row] = []
         self._collected: list[Columns] = []
 
     def append(self, channel: int, since_ns: int, t_ns: int, value: float, gap: bool = False) -> None:
@@ -65,9 +76,8 @@ class RowBuffer:
     def collect(self) -> Columns:
         """Return the rows since the last call as 33 bytes each; :meth:`drain` has them too."""
         count = len(self._rows)
-        channel, since, t, value, gap = zip(*self._rows[:count], strict=True) if count else ((),) * 5
+        columns = as_columns(self._rows[:count])
         del self._rows[:count]  # what was appended meanwhile stays
-        columns = array("i", channel), array("q", since), array("q", t), array("d", value), array("b", gap)
         self._collected.append(columns)
         return columns
 
@@ -75,9 +85,22 @@ class RowBuffer:
         """Take out all rows since the last drain."""
         self.collect()
         chunks, self._collected = self._collected, []
-        channel, since, t, value, gap = (
-            np.concatenate([np.array(chunk[k], kind) for chunk in chunks]) for k, kind in enumerate(_TYPES)
-        )
-        return SampleRows(
-            channels=self._channels, channel=channel, since_ns=since, t_ns=t, value=value, gap=gap
-        )
+        return SampleRows.joined(self._channels, chunks)
+
+
+def as_columns(rows: Sequence[Row]) -> Columns:
+    """Return rows as columns."""
+    channel, since, t, value, gap = zip(*rows, strict=True) if rows else ((),) * 5
+    return array("i", channel), array("q", since), array("q", t), array("d", value), array("b", gap)
+
+
+def joined(chunks: Iterable[Columns]) -> Columns:
+    """Return chunks of rows as one."""
+    channel, since, t, value, gap = as_columns(())
+    for chunk in chunks:
+        channel += chunk[0]
+        since += chunk[1]
+        t += chunk[2]
+        value += chunk[3]
+        gap += chunk[4]
+    return channel, since, t, value, gap

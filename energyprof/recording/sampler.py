@@ -65,11 +65,11 @@ class Sampler:
         """Prepare to read ``sensors``; the first :meth:`poll` is due at once.
 
         Args:
-            sensors: what to read; closing them stays with the caller.
+            sensors: what to read; :meth:`close` closes them.
             clock: the one clock.
             origin_ns: the monotonic time that rows call 0.
         """
-        self._origin_ns = origin_ns
+        self.origin_ns = self._origin_ns = origin_ns
         self.channels: tuple[ChannelSpec, ...] = tuple(spec for sensor in sensors for spec in sensor.channels)
         self._rows = RowBuffer(tuple(spec.name for spec in self.channels), origin_ns)
         self._latest: dict[str, float] = {}
@@ -171,6 +171,14 @@ class Sampler:
             if free:
                 self._reading.release()
 
+    def close(self) -> None:
+        """Close the sensors. Never raises."""
+        for track in self._tracks:
+            try:
+                track.sensor.close()
+            except Exception as error:  # whatever a sensor throws at the end
+                self._note(track.name, f"at the end of the recording: {_in_words(error)}", self._now_ns())
+
     def collect(self) -> Columns:
         """Return the rows since the last call, as they are; :meth:`drain` has them too."""
         self._decode_now()
@@ -200,6 +208,13 @@ class Sampler:
                 SamplerProblem(sensor=sensor, reason=reason, count=count, first_ns=first, last_ns=last)
                 for (sensor, reason), (count, first, last) in self._problems.items()
             )
+
+    elsewhere_cpu_s: Final = 0.0
+
+    @property
+    def sensor_names(self) -> tuple[str, ...]:
+        """Return, for each channel, the sensor that gives it."""
+        return tuple(track.name for track in self._tracks for _ in track.channels)
 
     @property
     def statistics(self) -> dict[str, SensorStatistics]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from energyprof.clock import Clock
-from energyprof.recording.sampler import Sampler
+from energyprof.recording.sample_source import SampleSource
 
 __all__ = ["SamplingThread"]
 
@@ -28,7 +28,7 @@ class SamplingThread:
     In a forked child it is inert: the thread does not exist there, and :meth:`stop` returns at once.
     """
 
-    def __init__(self, sampler: Sampler, clock: Clock, flush: Callable[[], None]) -> None:
+    def __init__(self, sampler: SampleSource, clock: Clock, flush: Callable[[], None]) -> None:
         """Prepare; nothing runs before :meth:`start`.
 
         Args:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from energyprof.record.store import RunFolder
 from energyprof.recording.cuda_timeline import DeviceTimeline
 from energyprof.recording.marks import MarkBuffer
-from energyprof.recording.sampler import Sampler
+from energyprof.recording.sample_source import SampleSource
 
 __all__ = ["TraceWriter"]
 
@@ -35,7 +35,7 @@ class TraceWriter:
         self,
         folder: RunFolder,
         marks: MarkBuffer,
-        sampler: Sampler,
+        sampler: SampleSource,
         timeline: DeviceTimeline | None,
         origin_ns: int,
     ) -> None:

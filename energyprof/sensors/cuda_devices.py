@@ -6,15 +6,14 @@ the fastest first, which for equal cards is PCI order again. Where torch runs on
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from energyprof.errors import SensorError
 from energyprof.sensors.nvml_device import NvmlDevice, device_of
 from energyprof.sensors.nvml_library import NvmlLibrary
 
-__all__ = ["torch_uuids", "visible_devices"]
+__all__ = ["visible_devices"]
 
 _NONE: Final = ("", "nodevfiles", "none", "void")
 
@@ -48,17 +47,6 @@ def visible_devices(
     found, notes = _resolve(library, devices, entries)
     numbered = any(entry.isdigit() for entry in entries)
     return found, (*notes, *_order_note(devices, environment, numbered=numbered))
-
-
-def torch_uuids() -> tuple[str, ...] | None:
-    """Return the UUIDs of torch's devices in its order, or None where torch does not run on CUDA yet."""
-    torch: Any = sys.modules.get("torch")
-    cuda = getattr(torch, "cuda", None)
-    if cuda is None or not cuda.is_initialized():
-        return None
-    properties = [cuda.get_device_properties(index) for index in range(cuda.device_count())]
-    uuids = [getattr(each, "uuid", None) for each in properties]
-    return None if None in uuids else tuple(f"GPU-{uuid}" for uuid in uuids)
 
 
 def _resolve(

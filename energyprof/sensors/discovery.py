@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +15,17 @@ from energyprof.record.model import GpuInfo
 from energyprof.sensors.base import Sensor
 from energyprof.sensors.calibration import Calibration, load_calibration, other_drivers
 from energyprof.sensors.cpu_model import CpuModel
-from energyprof.sensors.cuda_devices import torch_uuids, visible_devices
+from energyprof.sensors.cuda_devices import visible_devices
 from energyprof.sensors.memory import AllocatorMemory, HostMemory
 from energyprof.sensors.nvml import NvmlSensor
 from energyprof.sensors.nvml_device import NvmlDevice, count_devices, list_devices
 from energyprof.sensors.nvml_library import NvmlLibrary
 from energyprof.sensors.nvml_state import NvmlStateSensor
+from energyprof.sensors.program import Program
 from energyprof.sensors.ranks import Rank, rank_of
 from energyprof.sensors.rapl import POWERCAP, find_zones, open_zones
 
-__all__ = ["Discovery", "discover"]
+__all__ = ["Discovery", "discover", "discover_memory"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,37 +49,55 @@ def discover(
     environment: Mapping[str, str] | None = None,
     powercap: Path = POWERCAP,
     calibrations: Path | None = None,
+    program: Program | None = None,
 ) -> Discovery:
-    """Find every sensor of this machine that this program may read. Never raises, never imports torch.
+    """Find every sensor of this machine that a program may read. Never raises, never imports torch.
 
     Args:
         clock: the one clock, or None for the machine's own.
         environment: the variables that choose devices and tell ranks, or None for this process's.
         powercap: the root of the kernel's powercap tree.
         calibrations: where calibrations are kept, or None for this user's own folder.
+        program: the program that is measured, where it is another than this one: it has to find by itself
+            what tells of its memory, see :func:`discover_memory`. None for this one.
     """
     clock = clock or SystemClock()
     environment = os.environ if environment is None else environment
     rank = rank_of(environment)
-    search = _Search(clock, calibrations, rank)
+    search = _Search(clock, calibrations, rank, program or Program.here())
     search.gpus_of(environment)
     if rank is None or rank.counts_host:
         search.cpu_of(powercap)
     if rank is not None:
         search.problems.extend(rank.notes(search.gpus_seen))
-    search.memory()
-    return Discovery(sensors=tuple(search.sensors), gpus=tuple(search.gpus), problems=tuple(search.problems))
+    if program is None:
+        search.memory([gpu.domain for gpu in search.gpus])
+    return search.found()
+
+
+def discover_memory(domains: Sequence[str]) -> Discovery:
+    """Find what tells of this process's own memory, which nobody else can read. Never raises.
+
+    Args:
+        domains: of the GPUs that it may use.
+    """
+    search = _Search(SystemClock(), None, None, Program.here())
+    search.memory(domains)
+    return search.found()
 
 
 class _Search:
     """What was found so far."""
 
-    def __init__(self, clock: Clock, calibrations: Path | None, rank: Rank | None) -> None:
-        self._clock, self._calibrations, self._rank = clock, calibrations, rank
+    def __init__(self, clock: Clock, calibrations: Path | None, rank: Rank | None, program: Program) -> None:
+        self._clock, self._calibrations, self._rank, self._program = clock, calibrations, rank, program
         self.gpus_seen = 0
         self.sensors: list[Sensor] = []
         self.gpus: list[GpuInfo] = []
         self.problems: list[str] = []
+
+    def found(self) -> Discovery:
+        return Discovery(sensors=tuple(self.sensors), gpus=tuple(self.gpus), problems=tuple(self.problems))
 
     def gpus_of(self, environment: Mapping[str, str]) -> None:
         try:
@@ -89,7 +108,7 @@ class _Search:
         try:
             listed = list_devices(library)
             silent = count_devices(library) - len(listed)
-            devices, notes = visible_devices(library, listed, environment, torch_uuids())
+            devices, notes = visible_devices(library, listed, environment, self._program.torch_uuids)
             self.problems.extend(notes)
             if silent > 0:
                 self.problems.append(_silent_gpus(silent, silent + len(listed)))
@@ -120,13 +139,13 @@ class _Search:
         if "dram" not in domains:
             self.problems.append("energy of the main memory is not measured: no counter for it can be read")
 
-    def memory(self) -> None:
+    def memory(self, domains: Sequence[str]) -> None:
         try:
             self.sensors.append(HostMemory())
         except SensorUnavailable as error:
             self.problems.append(str(error))
         with suppress(SensorUnavailable):  # without torch, or without a GPU, there is none
-            self.sensors.append(AllocatorMemory([gpu.domain for gpu in self.gpus]))
+            self.sensors.append(AllocatorMemory(domains))
 
     def _add_cpu_model(self) -> None:
         try:
@@ -163,7 +182,7 @@ class _Search:
         except SensorError as error:
             self.problems.append(f"{domain} ({device.name}): {error}: its energy is missing")
         with suppress(SensorError):  # its state is good to have, and its lack is no lack of energy
-            self.sensors.append(NvmlStateSensor(library, device, domain))
+            self.sensors.append(NvmlStateSensor(library, device, domain, self._program))
 
 
 def _silent_gpus(silent: int, count: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Callable, Sequence
 from itertools import cycle
 from typing import Any, Final
@@ -15,6 +14,7 @@ from energyprof.record.trace import ChannelKind
 from energyprof.sensors.base import ChannelSpec, Reading
 from energyprof.sensors.nvml_device import NvmlDevice
 from energyprof.sensors.nvml_library import DriverReloaded, NvmlLibrary
+from energyprof.sensors.program import Program
 
 __all__ = ["NvmlStateSensor"]
 
@@ -33,13 +33,22 @@ class NvmlStateSensor:
     refresh_ns = _REFRESH_NS
     edges = False
 
-    def __init__(self, library: NvmlLibrary, device: NvmlDevice, domain: str) -> None:
+    def __init__(
+        self, library: NvmlLibrary, device: NvmlDevice, domain: str, program: Program | None = None
+    ) -> None:
         """Find out what the device tells; holds ``library`` until closed.
+
+        Args:
+            library: the opened library.
+            device: which one.
+            domain: its name in the record.
+            program: whose processes are not others; None for this one.
 
         Raises:
             SensorUnavailable: it tells nothing.
             SensorLost: the GPU is gone.
         """
+        self._program = program or Program.here()
         self._handle: Any = device.handle
         self._uuid = device.uuid
         self._stale = False
@@ -149,15 +158,15 @@ class NvmlStateSensor:
         return False
 
     def _other_processes(self, handle: Any) -> int:
-        """Count processes on the device that are not this one, nor started by it."""
+        """Count processes on the device that are not the program's, nor started by it."""
         if self._library is None:
             raise SensorError("the sensor is closed")
         running = self._library.call("nvmlDeviceGetComputeRunningProcesses", handle)
         listed = {process.pid for process in running}
-        own = os.getpid()
+        own = self._program.pid
         others = {pid for pid in listed if pid != own and not _descends(pid, own)}
-        hidden = own not in listed and _in_container() and _uses_cuda()
-        return max(0, len(others) - hidden)  # in a container this process is listed by a foreign number
+        hidden = own not in listed and _in_container() and self._program.uses_cuda()
+        return max(0, len(others) - hidden)  # in a container the program is listed by a foreign number
 
 
 #: Kind, unit, and how much of it the driver's number 1 is.
@@ -201,8 +210,3 @@ def _in_container() -> bool:
         return os.readlink("/proc/self/ns/pid") != _INITIAL_PID_NAMESPACE
     except OSError:
         return False
-
-
-def _uses_cuda() -> bool:
-    torch: Any = sys.modules.get("torch")
-    return torch is not None and hasattr(torch, "cuda") and bool(torch.cuda.is_initialized())

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
 
-from energyprof.sensors.cuda_devices import torch_uuids, visible_devices
+from energyprof.sensors.cuda_devices import visible_devices
 from energyprof.sensors.nvml_device import list_devices
 from energyprof.sensors.nvml_library import NvmlLibrary
 from energyprof.testing.nvml import StandInNvml
@@ -102,24 +101,3 @@ def test_torch_knows_its_order_best(make_nvml: MakeNvml) -> None:
     make_nvml("turing", "hopper")
     assert choose({"CUDA_VISIBLE_DEVICES": "0"}, [uuid(1), uuid(0)]) == ([1, 0], ())
     assert choose({"CUDA_VISIBLE_DEVICES": uuid(0)}, ["GPU-unheard-of"])[0] == [0]
-
-
-def test_torch_is_asked_only_where_it_runs_on_cuda_already(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
-    assert torch_uuids() is None
-
-    def fake(initialised: bool, *uuids: str | None) -> SimpleNamespace:
-        return SimpleNamespace(
-            cuda=SimpleNamespace(
-                is_initialized=lambda: initialised,
-                device_count=lambda: len(uuids),
-                get_device_properties=lambda k: SimpleNamespace(**({"uuid": uuids[k]} if uuids[k] else {})),
-            )
-        )
-
-    monkeypatch.setitem(sys.modules, "torch", fake(False, "a"))
-    assert torch_uuids() is None
-    monkeypatch.setitem(sys.modules, "torch", fake(True, "a", "b"))
-    assert torch_uuids() == ("GPU-a", "GPU-b")
-    monkeypatch.setitem(sys.modules, "torch", fake(True, None))
-    assert torch_uuids() is None
