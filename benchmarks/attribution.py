@@ -18,8 +18,9 @@ import numpy as np
 from energyprof.analysis.attribution import attribute
 from energyprof.analysis.phase_energy import phase_figures
 from energyprof.analysis.step_table import step_columns
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, SensorInfo
-from energyprof.record.trace import Channel, ChannelKind, Metrics, Segments, Trace
+from energyprof.record.trace import Channel, Metrics, Segments, Trace
 
 WATTS = (350.0, 80.0, 200.0, 120.0)
 

@@ -1,10 +1,10 @@
-"""How much time a loop loses to the sampling thread, on a machine whose noise is far greater than that.
+"""How much time a loop loses to sampling, on a machine whose noise is far greater than that.
 
-The thread wakes some ten times a second for less than a millisecond. Whatever a loop loses to it, it loses
-around those moments, which are known: a witness clock notes them. The loop runs in units of some 50 us and
-notes when each began; the excess of the units around each wake-up over the usual unit is what was lost. The
-same sum around moments 20 ms away from every wake-up is what the machine's own noise makes of it: the
-difference counts, and noise elsewhere does not.
+A sampler wakes some ten times a second for less than a millisecond. Whatever a loop loses to it, it loses
+around those moments, which are known: a witness clock notes them, or the rows that were read then tell. The
+loop runs in units of some 50 us and notes when each began; the excess of the units around each wake-up over the
+usual unit is what was lost. The same sum around moments 20 ms away from every wake-up is what the machine's own
+noise makes of it: the difference counts, and noise elsewhere does not.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class WitnessClock(SystemClock):
 
     def __init__(self) -> None:
         self._waits: list[tuple[int, int]] = []  # when each wait began, and when it was to end
+        self._elsewhere: list[NDArray[np.int64]] = []  # when a process other than this one read
 
     def wait_until_ns(self, deadline_ns: int, wake: Wake) -> bool:  # type: ignore[override]
         """Wait, and note from when to when."""
@@ -47,10 +48,16 @@ class WitnessClock(SystemClock):
         return wake.acquire(timeout=max(deadline_ns - now_ns, 0) / 1e9)
 
     def awake_ns(self, begin_ns: int, end_ns: int) -> NDArray[np.int64]:
-        """Return (n, 2) the spans inside a stretch of time in which the thread did not wait."""
+        """Return (n, 2) the spans inside a stretch of time in which somebody did not wait, by their begin."""
         waits = np.array(self._waits, np.int64).reshape(-1, 2)
         spans = np.column_stack([waits.max(axis=1)[:-1], waits[1:, 0]])
+        read = np.unique(np.concatenate([np.empty(0, np.int64), *self._elsewhere]))
+        spans = _united(np.concatenate([spans, np.column_stack([read - BEFORE_NS, read])]))
         return spans[(spans[:, 0] > begin_ns + AWAY_NS) & (spans[:, 1] < end_ns - AWAY_NS)]
+
+    def saw_awake(self, read_ns: NDArray[np.int64]) -> None:
+        """Take in when another process had read something."""
+        self._elsewhere.append(read_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +154,14 @@ def loss(starts: NDArray[np.int64], awake: NDArray[np.int64]) -> Loss:
         noise=float(elsewhere.mean() * per_s),
         wakes_per_s=float(per_s * 1e9),
     )
+
+
+def _united(spans: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return spans in order, those that touch as one: a loss is counted once."""
+    spans = spans[np.argsort(spans[:, 0])]
+    new = np.append(True, spans[1:, 0] > np.maximum.accumulate(spans[:, 1])[:-1] + BEFORE_NS + AFTER_NS)
+    first = np.flatnonzero(new)
+    return np.column_stack([spans[first, 0], np.maximum.reduceat(spans[:, 1], first)])
 
 
 def _excess(

@@ -9,8 +9,8 @@ import numpy as np
 
 from energyprof.analysis.domains import domain_kind
 from energyprof.analysis.findings import Findings, in_window, share_of_time
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Flag, Severity
-from energyprof.record.trace import ChannelKind
 
 __all__ = ["foreign_process", "input_bound", "temperature_drift", "throttled"]
 

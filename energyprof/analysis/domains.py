@@ -15,8 +15,9 @@ from energyprof.analysis.energy_curve import EnergyCurve, SensorCurve, sensor_cu
 from energyprof.analysis.power_curve import PowerCurve, power_curve
 from energyprof.analysis.power_refreshes import model_refreshes, power_refreshes
 from energyprof.analysis.refreshes import PowerRange
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, SensorInfo
-from energyprof.record.trace import Channel, ChannelKind, Trace
+from energyprof.record.trace import Channel, Trace
 
 __all__ = ["domain_kind", "energy_curve", "energy_curves", "energy_domains", "power_limits", "worst"]
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from energyprof.analysis.arrays import NS, Floats
 from energyprof.analysis.attribution import Attribution
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Report
-from energyprof.record.trace import Channel, ChannelKind, Trace
+from energyprof.record.trace import Channel, Trace
 
 __all__ = ["Findings", "in_window", "share_of_time"]
 

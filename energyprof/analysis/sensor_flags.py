@@ -11,8 +11,9 @@ from energyprof.analysis.arrays import NS
 from energyprof.analysis.findings import Findings
 from energyprof.analysis.sampling_error import sampling_error
 from energyprof.analysis.silence import silence_of
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Flag, Provenance, Severity
-from energyprof.record.trace import Channel, ChannelKind
+from energyprof.record.trace import Channel
 from energyprof.units import format_duration, format_energy, format_power
 
 __all__ = [

@@ -12,8 +12,9 @@ from energyprof.analysis.arrays import Floats, seconds_between
 from energyprof.analysis.attribution import Attribution, DomainAttribution, attribute
 from energyprof.analysis.domains import domain_kind, worst
 from energyprof.analysis.windows import Windows
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import SensorInfo
-from energyprof.record.trace import Channel, ChannelKind, Segments, Trace
+from energyprof.record.trace import Channel, Segments, Trace
 
 __all__ = ["step_columns", "step_memory_bytes", "step_phase", "step_table"]
 

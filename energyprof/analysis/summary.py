@@ -25,6 +25,7 @@ from energyprof.analysis.quality import find_flags
 from energyprof.analysis.silence import filled_energy_j
 from energyprof.analysis.step_table import step_columns, step_table
 from energyprof.analysis.windows import phase_seconds, stays
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import (
     Distribution,
     PhaseEnergy,
@@ -35,7 +36,7 @@ from energyprof.record.model import (
     StepStatistics,
     Totals,
 )
-from energyprof.record.trace import ChannelKind, Trace
+from energyprof.record.trace import Trace
 from energyprof.units import joules_to_kwh
 
 __all__ = ["distribution", "step_table", "summarise"]

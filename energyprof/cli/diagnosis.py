@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from energyprof.clock import Clock, SystemClock
 from energyprof.errors import SensorError
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import GpuInfo, Provenance, SensorInfo
-from energyprof.record.trace import ChannelKind
 from energyprof.units import format_bytes, format_duration, format_power
 
 if TYPE_CHECKING:

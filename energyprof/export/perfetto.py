@@ -20,8 +20,9 @@ from energyprof.analysis.domains import energy_curves
 from energyprof.analysis.step_table import step_table
 from energyprof.analysis.windows import step_windows, window_segments
 from energyprof.errors import OutputError
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Report
-from energyprof.record.trace import Channel, ChannelKind, Trace
+from energyprof.record.trace import Channel, Trace
 
 __all__ = ["trace_events", "write_perfetto"]
 

@@ -28,12 +28,13 @@ import numpy as np
 
 from energyprof.errors import OutputError, RecordError
 from energyprof.record.appender import ArrowAppender
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.journal import JOURNAL, Journal
 from energyprof.record.model import Report
 from energyprof.record.run_lookup import REPORT_JSON, find_run, list_runs
 from energyprof.record.schema import write_report
 from energyprof.record.tail import with_tail
-from energyprof.record.trace import UNATTRIBUTED, Channel, ChannelKind, Metrics, Segments, Trace
+from energyprof.record.trace import UNATTRIBUTED, Channel, Metrics, Segments, Trace
 
 if TYPE_CHECKING:
     import pyarrow as pa

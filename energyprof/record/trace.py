@@ -7,13 +7,14 @@ window lies inside the recording: idle power is recorded before it opens and aft
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["UNATTRIBUTED", "Channel", "ChannelKind", "Metrics", "Segments", "Trace"]
+from energyprof.record.channel_kind import ChannelKind
+
+__all__ = ["UNATTRIBUTED", "Channel", "Metrics", "Segments", "Trace"]
 
 UNATTRIBUTED: Final = "unattributed"  # the phase of time that lies in no phase
 
@@ -40,19 +41,6 @@ class Segments:
     phases: tuple[str, ...]
     end_ns: int
     device_start_ns: NDArray[np.int64] | None = None
-
-
-class ChannelKind(StrEnum):
-    """What a channel's readings are."""
-
-    ENERGY = "energy"  # cumulative joules since the first reading (wraps and resets already undone)
-    POWER_INSTANT = "power_instant"  # watts over the sensor's short window
-    POWER_AVERAGE = "power_average"  # watts averaged over the sensor's long window (1 s)
-    MEMORY = "memory"  # bytes
-    UTILISATION = "utilisation"  # fraction in [0, 1]
-    TEMPERATURE = "temperature"  # degrees Celsius
-    CLOCK = "clock"  # hertz
-    STATE = "state"  # anything else: throttle reasons (bit mask), count of foreign processes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from energyprof.record.trace import ChannelKind
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.recording.refresh_stamps import RefreshStamps, StampTrust, narrow
 from energyprof.recording.sample_rows import RowBuffer
 from energyprof.sensors.base import ChannelSpec, Reading

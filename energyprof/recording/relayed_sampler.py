@@ -1,4 +1,4 @@
-"""Readings from a sampling process, with those that only this process can make, as one sampler would give them.
+"""Readings from a sampling process and those that only this process can make, as one sampler gives them.
 
 The process is asked for its rows when the recording is put on disk, once a second. Should it end, a new one
 takes over, and what was not seen meanwhile is a gap.
@@ -20,7 +20,7 @@ from energyprof.recording.sample_rows import Columns, Row, SampleRows, as_column
 from energyprof.recording.sampler import Sampler, SamplerProblem
 from energyprof.recording.sampling_messages import ENERGY, LAST, ROWS, ROWS_OF_CUDA, Hello, Rows
 from energyprof.recording.sampling_process import SamplingProcess
-from energyprof.recording.sensor_track import Wait
+from energyprof.recording.sensor_track import NEVER_NS, Wait
 from energyprof.sensors.base import ChannelSpec
 from energyprof.sensors.discovery import discover_memory
 from energyprof.sensors.program import Program
@@ -40,7 +40,8 @@ _NO_ANSWER: Final = (
 class RelayedSampler:
     """A :class:`.sample_source.SampleSource` whose sensors are read by a process of their own.
 
-    What only this process can tell, its memory, is read here, at the pace at which the record is written.
+    What only this process can tell, its memory, is read here, whenever rows are collected: once a second, so
+    that this process wakes up no more often than it must to put them on disk.
 
     Attributes:
         origin_ns: the monotonic time that rows call 0.
@@ -106,16 +107,16 @@ class RelayedSampler:
         return self._latest | self._here.latest()
 
     def poll(self) -> int:
-        """Read what is due here; return when to come again."""
-        return self._here.poll()
+        """Do nothing: the process reads by itself."""
+        return NEVER_NS
 
     def next_due_ns(self) -> int:
-        """Return the monotonic time at which :meth:`poll` has something to do."""
-        return self._here.next_due_ns()
+        """Return that there is nothing to do."""
+        return NEVER_NS
 
     def rest(self, wait: Wait, wake: Wake, due_ns: int, until_ns: int) -> bool:
-        """Sleep until :meth:`poll` has something to do; tell whether ``wake`` was released."""
-        return self._here.rest(wait, wake, due_ns, until_ns)
+        """Sleep until a time; tell whether ``wake`` was released."""
+        return wait(min(due_ns, until_ns), wake)
 
     def read_energy(self) -> None:
         """Have the counters read: a window opens or closes now."""
@@ -132,6 +133,8 @@ class RelayedSampler:
             if not self._finished:
                 self._ask(ROWS_OF_CUDA if Program.here().uses_cuda() else ROWS, _ANSWER_S)
         chunks, self._rows = self._rows, []
+        if not self._finished:
+            self._here.poll()
         here = self._here.collect()
         chunks.append((array("i", [number + self._first_here for number in here[0]]), *here[1:]))
         columns = joined(chunks)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["Columns", "Row", "RowBuffer", "SampleRows", "as_columns", "joined"]
 
@@ -15,7 +17,7 @@ __all__ = ["Columns", "Row", "RowBuffer", "SampleRows", "as_columns", "joined"]
 Row = tuple[int, int, int, float, bool]
 #: Rows as columns.
 Columns = tuple["array[int]", "array[int]", "array[int]", "array[float]", "array[int]"]
-_TYPES = (np.int32, np.int64, np.int64, np.float64, np.bool_)
+_TYPES: Final = ("int32", "int64", "int64", "float64", "bool")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class SampleRows:
     @classmethod
     def joined(cls, channels: tuple[str, ...], chunks: Sequence[Columns]) -> SampleRows:
         """Return chunks of rows as one; there is at least one chunk."""
+        import numpy as np  # a process that reads sensors starts sooner without
+
         channel, since, t, value, gap = (
             np.concatenate([np.array(chunk[k], kind) for chunk in chunks]) for k, kind in enumerate(_TYPES)
         )

@@ -51,7 +51,7 @@ class SampleSource(Protocol):
         ...
 
     def poll(self) -> int:
-        """Read what is due in this process; return when to come again. Never raises."""
+        """Read what is due in this process; return when to come again, or ``NEVER_NS``. Never raises."""
         ...
 
     def next_due_ns(self) -> int:

@@ -38,8 +38,9 @@ def main(descriptor: int) -> None:
         order = json.loads(connection.recv_bytes())
         sys.path.extend(order["path"])
         _serve(connection, program, order)
-    except (EOFError, ConnectionError):  # the program is gone, and its record ends where it ended
-        return
+    except (EOFError, ConnectionError):
+        pass  # the program is gone, and its record ends where it ended
+    os._exit(0)  # at once: the program waits for it, and nothing is left to tidy up
 
 
 def _serve(connection: Connection, program_pid: int, order: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 
 from energyprof.clock import Clock
 from energyprof.recording.sample_source import SampleSource
+from energyprof.recording.sensor_track import NEVER_NS
 
 __all__ = ["SamplingThread"]
 
@@ -86,7 +87,8 @@ class SamplingThread:
         stopped = False
         while not stopped:
             due_ns = poll()
-            if due_ns > flush_due_ns:  # the next wake-up would be too late, and one more would cost more
+            early = due_ns < NEVER_NS  # the next wake-up would be too late, and one more would cost more
+            if due_ns > flush_due_ns and (early or self._clock.now_ns() >= flush_due_ns):
                 self._try_flush()
                 flush_due_ns = self._clock.now_ns() + _FLUSH_NS
                 due_ns = min(self._sampler.next_due_ns(), flush_due_ns)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from energyprof.clock import Clock, Wake
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, SensorInfo
-from energyprof.record.trace import ChannelKind
 from energyprof.recording.channel_track import ChannelTrack
 from energyprof.recording.edge_tracking import EdgeSchedule
 from energyprof.recording.refresh_stamps import StampTrust

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energyprof.analysis.epochs import is_reserved
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Report
-from energyprof.record.trace import Channel, ChannelKind, Trace
+from energyprof.record.trace import Channel, Trace
 from energyprof.report.encode import bucket, pack
 from energyprof.report.silence import broken, silences
 from energyprof.report.steps import StepView

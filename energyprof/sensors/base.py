@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import SensorInfo
-from energyprof.record.trace import ChannelKind
 
 __all__ = ["ChannelSpec", "DeferringSensor", "Reading", "Sensor"]
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from energyprof.clock import Clock
 from energyprof.errors import SensorUnavailable
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import GpuInfo
-from energyprof.record.trace import ChannelKind
 from energyprof.sensors.base import Sensor
 from energyprof.sensors.calibration import Calibration
 from energyprof.sensors.calibration_fit import Floats, fit_grid, fit_ramp, step_shares

@@ -11,7 +11,7 @@ import numpy as np
 
 from energyprof.clock import Clock
 from energyprof.errors import SensorError
-from energyprof.record.trace import ChannelKind
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.sensors.base import Sensor
 from energyprof.sensors.calibration_fit import Floats
 

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from energyprof.clock import Clock
 from energyprof.errors import SensorUnavailable
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, SensorInfo
-from energyprof.record.trace import ChannelKind
 from energyprof.sensors.base import ChannelSpec, Reading
 from energyprof.sensors.cpu_power_table import DEFAULT_W_PER_THREAD, CpuPower, cpu_power
 

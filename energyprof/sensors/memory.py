@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from energyprof.errors import SensorError, SensorLost, SensorUnavailable
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, SensorInfo
-from energyprof.record.trace import ChannelKind
 from energyprof.sensors.base import ChannelSpec, Reading
 
 __all__ = ["AllocatorMemory", "HostMemory"]

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from energyprof.clock import Clock
 from energyprof.errors import SensorError
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, SensorInfo
-from energyprof.record.trace import ChannelKind
 from energyprof.sensors.architectures import PowerSensorTraits
 from energyprof.sensors.base import ChannelSpec, Reading
 from energyprof.sensors.calibration import Calibration

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from energyprof.errors import SensorError, SensorUnavailable
-from energyprof.record.trace import ChannelKind
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.sensors.nvml_library import FIELD_VALUES, FIELD_WORDS, NvmlLibrary, failure
 
 __all__ = ["STAMP", "TYPE_AND_CODE", "VALUE", "Measurand", "RawValue", "Readout", "find_readout"]

@@ -9,8 +9,8 @@ from itertools import cycle
 from typing import Any, Final
 
 from energyprof.errors import SensorError, SensorLost, SensorUnavailable
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, SensorInfo
-from energyprof.record.trace import ChannelKind
 from energyprof.sensors.base import ChannelSpec, Reading
 from energyprof.sensors.nvml_device import NvmlDevice
 from energyprof.sensors.nvml_library import DriverReloaded, NvmlLibrary

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from energyprof.clock import Clock
 from energyprof.errors import SensorError, SensorUnavailable
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, SensorInfo
-from energyprof.record.trace import ChannelKind
 from energyprof.sensors.base import ChannelSpec, Reading
 
 __all__ = ["GRANT", "POWERCAP", "RaplSensor", "RaplZone", "find_zones", "open_zones"]

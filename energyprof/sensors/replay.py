@@ -10,8 +10,9 @@ from typing import Final
 
 from energyprof.clock import Clock
 from energyprof.errors import SensorError, SensorLost
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, SensorInfo
-from energyprof.record.trace import Channel, ChannelKind, Trace
+from energyprof.record.trace import Channel, Trace
 from energyprof.sensors.base import ChannelSpec, Reading
 
 __all__ = ["ReplaySensor", "replay"]

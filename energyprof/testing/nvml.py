@@ -141,15 +141,22 @@ class StandInNvml:
 
     @contextmanager
     def loaded(self) -> Iterator[None]:
-        """Let this process's ``pynvml`` use the stand-in, and its own library again afterwards."""
+        """Let this process's ``pynvml`` use the stand-in, and its own library again afterwards.
+
+        Where it goes by the machine's own clock, processes that are started meanwhile use it as well.
+        """
         import pynvml
 
         library = ctypes.CDLL(str(self.library))
         outer_path = _open(library, self._shared.path)
         before = _swap(pynvml, library, 0, {})
+        variables = {} if self._shared.block.is_virtual else self.environment()
+        earlier = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
         try:
             yield
         finally:
+            _restore(earlier)
             _swap(pynvml, *before)
             _open(library, outer_path)
 
@@ -172,6 +179,14 @@ def _card(card: Card | str) -> Card:
     if card not in CARDS:
         raise UnknownName("card", card, CARDS)
     return CARDS[card]
+
+
+def _restore(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _open(library: ctypes.CDLL, path: Path | None) -> Path | None:

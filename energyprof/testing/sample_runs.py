@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energyprof.analysis.summary import summarise
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import (
     Carbon,
     Environment,
@@ -29,7 +30,7 @@ from energyprof.record.model import (
     WindowInfo,
     Workload,
 )
-from energyprof.record.trace import UNATTRIBUTED, Channel, ChannelKind, Metrics, Segments, Trace
+from energyprof.record.trace import UNATTRIBUTED, Channel, Metrics, Segments, Trace
 
 __all__ = ["Recipe", "sample_run"]
 

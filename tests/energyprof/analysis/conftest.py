@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import (
     Environment,
     Provenance,
@@ -18,7 +19,7 @@ from energyprof.record.model import (
     RunStatus,
     SensorInfo,
 )
-from energyprof.record.trace import UNATTRIBUTED, Channel, ChannelKind, Metrics, Segments, Trace
+from energyprof.record.trace import UNATTRIBUTED, Channel, Metrics, Segments, Trace
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import pytest
 from energyprof.analysis.attribution import attribute
 from energyprof.analysis.device_flags import foreign_process, input_bound, temperature_drift, throttled
 from energyprof.analysis.findings import Findings
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import PhaseEnergy, Quantity, Severity
-from energyprof.record.trace import ChannelKind
 
 AT = np.arange(0.0, 12.0, 0.5)
 

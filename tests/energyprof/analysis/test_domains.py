@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from energyprof.analysis.domains import energy_curve, energy_curves, energy_domains, worst
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance
-from energyprof.record.trace import Channel, ChannelKind
+from energyprof.record.trace import Channel
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import pytest
 
 from energyprof.analysis.attribution import attribute
 from energyprof.analysis.findings import Findings, in_window, share_of_time
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import PhaseEnergy, Quantity
-from energyprof.record.trace import ChannelKind
 
 
 def test_the_reading_before_the_window_opened_was_current_in_it(sim):

@@ -8,8 +8,9 @@ from energyprof.analysis.attribution import attribute
 from energyprof.analysis.findings import Findings
 from energyprof.analysis.quality import CHECKS, find_flags
 from energyprof.analysis.summary import summarise
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Flag, GpuInfo, Provenance, Severity
-from energyprof.record.trace import Channel, ChannelKind
+from energyprof.record.trace import Channel
 
 
 def codes(flags):

@@ -14,8 +14,8 @@ from energyprof.analysis.sensor_flags import (
     power_range_broken,
     sampling_gap,
 )
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, Severity
-from energyprof.record.trace import ChannelKind
 
 
 @pytest.fixture

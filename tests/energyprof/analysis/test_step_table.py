@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from energyprof.analysis.step_table import step_table
-from energyprof.record.trace import ChannelKind
+from energyprof.record.channel_kind import ChannelKind
 
 FIGURES = ("energy_j", "energy_low_j", "energy_high_j", "energy_modelled_j")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from energyprof.analysis.summary import distribution, summarise
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Carbon, Provenance, Quality, Totals
-from energyprof.record.trace import ChannelKind
 
 FOUR = [
     ("train/data", 0.008, 70),

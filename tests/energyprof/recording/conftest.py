@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, SensorInfo
-from energyprof.record.trace import ChannelKind
 from energyprof.sensors.base import ChannelSpec, Reading
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from energyprof.record.trace import ChannelKind
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.recording.channel_track import ChannelTrack
 from energyprof.recording.refresh_stamps import StampTrust
 from energyprof.recording.sample_rows import RowBuffer, SampleRows

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from energyprof.clock import SystemClock, Wake
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, SensorInfo
-from energyprof.record.trace import ChannelKind
 from energyprof.recording.sampler import Sampler
 from energyprof.recording.sampling_thread import SamplingThread
 from energyprof.sensors.base import ChannelSpec, Reading

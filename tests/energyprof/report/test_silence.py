@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, Report
-from energyprof.record.trace import Channel, ChannelKind, Trace
+from energyprof.record.trace import Channel, Trace
 from energyprof.report.encode import bucket, unpack
 from energyprof.report.run import render_run
 from energyprof.report.sections.timeline import drawing

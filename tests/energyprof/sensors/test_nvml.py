@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from energyprof.errors import SensorError, SensorLost, SensorUnavailable
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance
-from energyprof.record.trace import ChannelKind
 from energyprof.recording.sample_rows import SampleRows
 from energyprof.recording.sampler import Sampler
 from energyprof.sensors.nvml import NvmlSensor

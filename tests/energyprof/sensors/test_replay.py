@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from energyprof.errors import SensorError, SensorLost
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, SensorInfo
-from energyprof.record.trace import Channel, ChannelKind, Metrics, Segments, Trace
+from energyprof.record.trace import Channel, Metrics, Segments, Trace
 from energyprof.recording.sampler import Sampler
 from energyprof.sensors.replay import replay
 from energyprof.testing.clock import VirtualClock

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance
-from energyprof.record.trace import ChannelKind
 from energyprof.testing.cards import CARDS
 from energyprof.testing.faults import Fault, NvmlCode
 from energyprof.testing.loads import TRAINING_STEP, steady, training
