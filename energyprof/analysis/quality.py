@@ -14,6 +14,7 @@ from energyprof.analysis.device_flags import foreign_process, input_bound, tempe
 from energyprof.analysis.execution_flags import compiled_steps
 from energyprof.analysis.findings import Findings, share_of_time
 from energyprof.analysis.missing_values import missing_values
+from energyprof.analysis.peak_memory import whole_card_memory
 from energyprof.analysis.resolution_flags import (
     aliasing,
     ill_conditioned,
@@ -182,5 +183,6 @@ CHECKS: Final[tuple[Callable[[Findings], Iterator[Flag]], ...]] = (
     power_range_broken,
     power_range_assumed,
     steps_shorter_than_refresh,
+    whole_card_memory,
     missing_values,
 )

@@ -23,7 +23,9 @@ KINDS: Final = ("gpu", "cpu", "dram")
 CELLS: Final = 1 << 17  # steps x phases at a time: they stay in the processor's cache
 
 
-def step_table(trace: Trace, sensors: Sequence[SensorInfo]) -> dict[str, Column]:
+def step_table(
+    trace: Trace, sensors: Sequence[SensorInfo], device: str | None = None
+) -> dict[str, Column]:
     """Return one row a step as columns of equal length.
 
     Columns: ``start_s`` (since the window opened), ``duration_s``, ``phase`` (index into the segments'
@@ -34,11 +36,12 @@ def step_table(trace: Trace, sensors: Sequence[SensorInfo]) -> dict[str, Column]
     Args:
         trace: what was recorded.
         sensors: what its channels mean.
+        device: what training ran on: on ``cpu`` a card's memory is none of the steps'.
     """
-    return step_columns(trace, attribute(trace, sensors))
+    return step_columns(trace, attribute(trace, sensors), device)
 
 
-def step_columns(trace: Trace, attribution: Attribution) -> dict[str, Column]:
+def step_columns(trace: Trace, attribution: Attribution, device: str | None = None) -> dict[str, Column]:
     """Return the columns of :func:`step_table` from what was attributed already."""
     steps = attribution.steps
     table: dict[str, Column] = {
@@ -54,7 +57,7 @@ def step_columns(trace: Trace, attribution: Attribution) -> dict[str, Column]:
             table.update({prefix + name: table[name] for name in _ENERGY})
         elif chosen or not kind:
             table.update(_energy_columns(prefix, chosen, len(steps)))
-    table["memory_bytes"] = step_memory_bytes(trace.channels, steps)
+    table["memory_bytes"] = step_memory_bytes(trace.channels, steps, device)
     return table
 
 
@@ -102,12 +105,15 @@ def step_phase(segments: Segments, steps: Windows) -> NDArray[np.int32]:
     return phase
 
 
-def step_memory_bytes(channels: Sequence[Channel], steps: Windows) -> Floats:
-    """Return the memory at each step's end: of the devices together, or of the host where there are none."""
+def step_memory_bytes(channels: Sequence[Channel], steps: Windows, device: str | None = None) -> Floats:
+    """Return the memory at each step's end: of the devices together, or of the host where there are none.
+
+    A run on the CPU has none: what a card beside it holds is not its own.
+    """
     memory = [c for c in channels if c.kind is ChannelKind.MEMORY and len(c.value)]
     used = [c for c in memory if domain_kind(c.domain) == "gpu" and c.name == f"{c.domain}/memory"]
     devices = used or [c for c in memory if c.name.endswith("/memory_allocated")]
-    chosen = devices or [c for c in memory if c.name == "host/memory"]
+    chosen = (device != "cpu" and devices) or [c for c in memory if c.name == "host/memory"]
     if not chosen:
         return np.broadcast_to(np.nan, len(steps))
     total = np.zeros(len(steps))

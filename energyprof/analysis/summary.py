@@ -16,16 +16,15 @@ from energyprof.analysis.attribution import (
     window_quantity,
 )
 from energyprof.analysis.cross_check import cross_check
-from energyprof.analysis.domains import domain_kind
 from energyprof.analysis.epochs import epochs, logged_values, samples_seen
-from energyprof.analysis.findings import Findings, in_window
+from energyprof.analysis.findings import Findings
 from energyprof.analysis.ledger import above_idle, idle_energy, idle_power, ledger_rows
+from energyprof.analysis.peak_memory import peak_device_memory, peak_host_memory
 from energyprof.analysis.phase_energy import PhaseFigures, phase_figures
 from energyprof.analysis.quality import find_flags
 from energyprof.analysis.silence import filled_energy_j
 from energyprof.analysis.step_table import step_columns, step_table
 from energyprof.analysis.windows import phase_seconds, stays
-from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import (
     Distribution,
     PhaseEnergy,
@@ -87,8 +86,10 @@ def _totals(
         samples=samples,
         energy_per_sample_j=_per(energy, samples),
         mean_power_w=energy.value / duration_s if energy.value is not None and duration_s > 0 else None,
-        peak_device_memory_bytes=_known(given.peak_device_memory_bytes, _peak(trace, "gpu")),
-        peak_host_memory_bytes=_known(given.peak_host_memory_bytes, _peak(trace, "host")),
+        peak_device_memory_bytes=peak_device_memory(
+            trace, draft.environment.device, given.peak_device_memory_bytes
+        ),
+        peak_host_memory_bytes=_known(given.peak_host_memory_bytes, peak_host_memory(trace)),
         co2e_kg=_co2e(energy, draft),
     )
 
@@ -127,21 +128,6 @@ def _co2e(energy: Quantity, draft: Report) -> float | None:
     if energy.value is None or intensity is None:
         return None
     return joules_to_kwh(energy.value) * intensity / 1000.0
-
-
-def _peak(trace: Trace, kind: str) -> int | None:
-    """Return the most memory that was read in the window; of several devices, the worst.
-
-    Where high-water marks were read they go before what was seen at readings.
-    """
-    read = [
-        channel
-        for channel in trace.channels
-        if channel.kind is ChannelKind.MEMORY and domain_kind(channel.domain) == kind and len(channel.value)
-    ]
-    marks = [channel for channel in read if channel.name.endswith("/memory_peak")]
-    peaks = [float(in_window(channel, trace.window_ns).max()) for channel in marks or read]
-    return round(max(peaks)) if peaks else None
 
 
 def _quality(trace: Trace, given: Quality) -> Quality:

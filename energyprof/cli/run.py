@@ -84,6 +84,10 @@ def run(
     sync: Annotated[
         bool, typer.Option("--sync", help="Synchronise the GPU at every mark: exact, and slow.")
     ] = False,
+    sampling: Annotated[
+        str | None,
+        typer.Option(metavar="process|thread", help="Who reads the sensors; default: a process if possible."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")] = False,
 ) -> None:
@@ -96,7 +100,7 @@ def run(
     given = [name for name in asked if _is_given(context, name)]
     experiment, checkpoint = asked_experiment(asked, given, resume, out)
     profiling = {"out": out, "country": country, "intensity_g_per_kwh": intensity, "idle_s": idle}
-    profiling |= {"dither_every": dither, "cuda": "sync" if sync else None}
+    profiling |= {"dither_every": dither, "cuda": "sync" if sync else None, "sampling": sampling}
     train_and_report(experiment, profiling, checkpoint, quiet=quiet, as_json=as_json)
 
 

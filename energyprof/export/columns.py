@@ -28,7 +28,7 @@ def run_tables(report: Report, trace: Trace) -> dict[str, Table]:
 
 
 def _steps(report: Report, trace: Trace) -> Table:
-    table = dict(step_table(trace, report.sensors))
+    table = dict(step_table(trace, report.sensors, report.environment.device))
     names = np.array(window_segments(trace).phases, dtype=object)
     phase = names[table.pop("phase")] if len(table["start_s"]) else np.empty(0, object)
     number = np.arange(len(table["start_s"]), dtype=np.int64)

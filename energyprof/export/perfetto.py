@@ -84,7 +84,7 @@ def _name(kind: str, name: str, thread: int | None = None) -> Event:
 
 
 def _step_slices(report: Report, trace: Trace) -> Iterator[Event]:
-    table = step_table(trace, report.sensors)
+    table = step_table(trace, report.sensors, report.environment.device)
     windows = step_windows(window_segments(trace))
     energies = [table[f"energy_{part}j"].tolist() for part in ("", "low_", "high_")]
     starts, lengths = (table["start_s"] * 1e6).tolist(), (table["duration_s"] * 1e6).tolist()

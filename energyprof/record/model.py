@@ -35,6 +35,7 @@ __all__ = [
     "ResumedFrom",
     "RunInfo",
     "RunStatus",
+    "Sampling",
     "SensorInfo",
     "Severity",
     "StepStatistics",
@@ -53,6 +54,13 @@ class RunStatus(StrEnum):
     INTERRUPTED = "interrupted"  # Ctrl-C or SIGTERM: finished early, its report whole
     FAILED = "failed"  # the loss was not finite, or the training code raised
     PARTIAL = "partial"  # still running, or killed: rebuilt from what was on disk
+
+
+class Sampling(StrEnum):
+    """Who read the sensors."""
+
+    PROCESS = "process"  # one of its own, beside the training
+    THREAD = "thread"  # of the process that trained
 
 
 class Severity(StrEnum):
@@ -357,7 +365,9 @@ class Overhead:
 
     mark_s: float | None = None  # one step mark, timed on this machine before the run
     marks: int = 0
-    sampler_cpu_s: float | None = None
+    sampling: Sampling | None = None  # who read the sensors
+    sampler_cpu_s: float | None = None  # in the process that trained
+    process_cpu_s: float | None = None  # of the sampling process, beside the training
     sampler_readings: int = 0
     share_of_duration: float | None = None  # (marks x mark_s + sampler_cpu_s) / duration
     trace_bytes: int | None = None

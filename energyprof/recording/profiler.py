@@ -38,7 +38,7 @@ from energyprof.recording.cuda_timeline import device_timing
 from energyprof.recording.finish import finished_run
 from energyprof.recording.recorder import Recorder
 from energyprof.recording.run import Run
-from energyprof.recording.sampling_choice import Sampling, chosen_sampling, sense
+from energyprof.recording.sampling_choice import chosen_sampling, sense
 from energyprof.recording.termination import Termination, how_it_ended
 from energyprof.sensors.base import Sensor
 from energyprof.sensors.ranks import rank_of
@@ -74,10 +74,9 @@ class Profiler:
             lock to a sensor's refresh, and phases are then not told apart; a wait of up to a refresh breaks
             the lock. Its cost is the phase ``<phase>/data/dither`` in the ledger.
         sensors: what to read; None for all that this machine has.
-        sampling: who reads the sensors: ``process`` (one of its own, beside the training) or ``thread`` (a
-            thread of this process, which starts sooner and takes a share of the interpreter). None:
-            ``ENERGYPROF_SAMPLING``, where it is set, else a process wherever there can be one. Sensors and
-            clocks that are given are a thread's.
+        sampling: who reads the sensors: a ``process`` of its own beside the training, or a ``thread`` of this
+            one, which starts sooner and takes a share of the interpreter. None: a thread where sensors or a
+            clock are given, else ``ENERGYPROF_SAMPLING``, else a process where there can be one.
         clock: the clock; None for the machine's own.
         command: the command line, for the record; None for this process's own.
         resumed_from: the earlier part of a training that this run continues; it is in none of the figures.
@@ -100,7 +99,7 @@ class Profiler:
         cuda: Literal["events", "sync", "off"] | None = None,
         dither_every: int = 0,
         sensors: Sequence[Sensor] | None = None,
-        sampling: Sampling | None = None,
+        sampling: Literal["process", "thread"] | None = None,
         clock: Clock | None = None,
         command: str | None = None,
         resumed_from: ResumedFrom | None = None,
@@ -116,8 +115,7 @@ class Profiler:
         self._carbon = carbon_intensity(country, intensity_g_per_kwh)
         self._idle_s, self._html, self._cuda = idle_s, html, cuda
         self._given_sensors = sensors
-        own = sensors is not None or clock is not None
-        self._sampling = "thread" if own and sampling is None else chosen_sampling(sampling)
+        self._sampling = chosen_sampling(sampling, given=sensors is not None or clock is not None)
         self._clock: Clock = clock or SystemClock()
         self._command = shorten_home(command or " ".join(sys.argv))
         self._resumed_from = resumed_from
@@ -167,6 +165,7 @@ class Profiler:
         except OutputError:
             sensing.sampler.close()
             raise
+        self._sampling = sensing.sampling
         self._owner = (os.getpid(), threading.get_ident())
         self._flags = [_note("sensor-missing", problem) for problem in sensing.missing]
         self._draft = Report(
@@ -385,7 +384,7 @@ class Profiler:
             sensors=recorder.sensor_infos(),
             totals=Totals(flops=accounts.get("flops"), peak_device_memory_bytes=accounts.get("peak")),
             memory=accounts.get("memory", MemoryByCause()),
-            overhead=recorder.overhead(duration_s),
+            overhead=replace(recorder.overhead(duration_s), sampling=self._sampling),
             flags=tuple(self._flags),
         )
         self._run = finished_run(recorder.folder, draft, html=self._html)

@@ -68,7 +68,8 @@ class Recorder:
         self._draft: Report | None = None
         self._written: Report | None = None
         self._problems: list[str] = []
-        self._mark_s = self._cpu_s = self._cpu_before_s = 0.0
+        self._mark_s = self._cpu_s = self._elsewhere_s = 0.0
+        self._cpu_before_s = (0.0, 0.0)
         self._opened_ns = 0  # since the origin
         self._owner = os.getpid()
 
@@ -125,7 +126,7 @@ class Recorder:
     def open_window(self) -> None:
         """Note that the measured window opens now; what recording costs counts from here."""
         self.sampler.read_energy()
-        self._cpu_before_s = self._sampling_cpu_s
+        self._cpu_before_s = self._cpu_so_far_s
         self._opened_ns = self._clock.now_ns() - self.origin_ns
         self.log({"window_open": 0.0})
 
@@ -133,7 +134,8 @@ class Recorder:
         """Note that the measured window closes now."""
         self.log({"window_close": 0.0})
         self.sampler.read_energy()
-        self._cpu_s = self._sampling_cpu_s - self._cpu_before_s
+        spent = zip(self._cpu_so_far_s, self._cpu_before_s, strict=True)
+        self._cpu_s, self._elsewhere_s = (after - before for after, before in spent)
         self.marks.mark(0)
 
     def stop(self) -> None:
@@ -156,15 +158,16 @@ class Recorder:
             mark_s=self._mark_s,
             marks=self._writer.marks_written,
             sampler_cpu_s=self._cpu_s,
+            process_cpu_s=None if self.sampler.elsewhere_cpu_s is None else self._elsewhere_s,
             sampler_readings=readings,
             share_of_duration=spent_s / duration_s if duration_s > 0 else None,
             trace_bytes=self.folder.trace_bytes,
         )
 
     @property
-    def _sampling_cpu_s(self) -> float:
-        """Return the CPU time that reading sensors and writing the record took so far."""
-        return self._thread.cpu_s + self.sampler.elsewhere_cpu_s
+    def _cpu_so_far_s(self) -> tuple[float, float]:
+        """Return the CPU time that sampling and writing have taken in this process, and in another one."""
+        return self._thread.cpu_s, self.sampler.elsewhere_cpu_s or 0.0
 
     def _untimed(self) -> tuple[str, ...]:
         """Say how many marks have the host's time only, and why."""

@@ -71,7 +71,7 @@ class Run:
 
         from energyprof.analysis.step_table import step_table
 
-        return pd.DataFrame(step_table(self.trace, self.report.sensors))
+        return pd.DataFrame(step_table(self.trace, self.report.sensors, self.report.environment.device))
 
     @cached_property
     def samples(self) -> pd.DataFrame:

@@ -38,8 +38,8 @@ class SampleSource(Protocol):
         ...
 
     @property
-    def elsewhere_cpu_s(self) -> float:
-        """Return the CPU time that reading has taken in other processes."""
+    def elsewhere_cpu_s(self) -> float | None:
+        """Return the CPU time that reading has taken in another process; None: this one reads."""
         ...
 
     def sensor_infos(self) -> tuple[SensorInfo, ...]:

@@ -209,7 +209,7 @@ class Sampler:
                 for (sensor, reason), (count, first, last) in self._problems.items()
             )
 
-    elsewhere_cpu_s: Final = 0.0
+    elsewhere_cpu_s: Final = None
 
     @property
     def sensor_names(self) -> tuple[str, ...]:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final
 
 from energyprof.clock import Clock
 from energyprof.errors import SensorUnavailable, UnknownName, UsageError
-from energyprof.record.model import GpuInfo
+from energyprof.record.model import GpuInfo, Sampling
 from energyprof.recording.relayed_sampler import RelayedSampler
 from energyprof.recording.sample_source import SampleSource
 from energyprof.recording.sampler import Sampler
 from energyprof.sensors.base import Sensor
 from energyprof.sensors.discovery import discover
 
-__all__ = ["SAMPLING_VARIABLE", "Sampling", "Sensing", "chosen_sampling", "sense"]
+__all__ = ["SAMPLING_VARIABLE", "Sensing", "chosen_sampling", "sense"]
 
-Sampling = Literal["process", "thread"]
 #: The environment variable that chooses where the caller does not.
 SAMPLING_VARIABLE: Final = "ENERGYPROF_SAMPLING"
 
@@ -40,22 +39,25 @@ class Sensing:
     missing: tuple[str, ...] = ()
 
 
-def chosen_sampling(asked: str | None) -> Sampling | None:
+def chosen_sampling(asked: str | None, *, given: bool) -> Sampling | None:
     """Return who is to read the sensors; None: who can do it best.
 
     Args:
         asked: by the caller; None for the environment's choice, where there is one.
+        given: whether sensors or a clock are, which a process cannot have: then a thread, unless asked.
 
     Raises:
         UnknownName: nobody of that name.
     """
-    name = asked or os.environ.get(SAMPLING_VARIABLE) or None
-    for known in get_args(Sampling):
-        if name == known:
-            return known  # type: ignore[no-any-return]
-    if name is not None:
-        raise UnknownName("sampling", name, get_args(Sampling))
-    return None
+    if given and asked is None:
+        return Sampling.THREAD
+    name = asked or os.environ.get(SAMPLING_VARIABLE)
+    if not name:
+        return None
+    try:
+        return Sampling(name)
+    except ValueError as error:
+        raise UnknownName("sampling", name, Sampling) from error
 
 
 def sense(asked: Sampling | None, clock: Clock, sensors: Sequence[Sensor] | None) -> Sensing:
@@ -70,16 +72,20 @@ def sense(asked: Sampling | None, clock: Clock, sensors: Sequence[Sensor] | None
         UsageError: a process cannot read the sensors that were given.
     """
     if sensors is not None:
-        if asked == "process":
+        if asked is Sampling.PROCESS:
             raise UsageError("sensors that are given are read by a thread: leave sampling='process' out")
-        return Sensing(sampler=Sampler(sensors, clock, clock.now_ns()), sampling="thread")
+        return Sensing(sampler=Sampler(sensors, clock, clock.now_ns()), sampling=Sampling.THREAD)
     why: tuple[str, ...] = ()
-    if asked != "thread":
+    if asked is not Sampling.THREAD:
         try:
             relayed = RelayedSampler(clock)
-            return Sensing(sampler=relayed, sampling="process", gpus=relayed.gpus, missing=relayed.missing)
+            return Sensing(
+                sampler=relayed, sampling=Sampling.PROCESS, gpus=relayed.gpus, missing=relayed.missing
+            )
         except SensorUnavailable as error:
             why = (f"no process of its own reads the sensors ({error}): a thread of this program does",)
     found = discover()
     sampler = Sampler(found.sensors, clock, clock.now_ns())
-    return Sensing(sampler=sampler, sampling="thread", gpus=found.gpus, missing=(*why, *found.problems))
+    return Sensing(
+        sampler=sampler, sampling=Sampling.THREAD, gpus=found.gpus, missing=(*why, *found.problems)
+    )

@@ -73,7 +73,7 @@ class StepView:
 
 def step_view(report: Report, trace: Trace, attribution: Attribution) -> StepView | None:
     """Work the steps out of a trace and its attribution, or None where there are none."""
-    table = step_columns(trace, attribution)
+    table = step_columns(trace, attribution, report.environment.device)
     count = len(table["duration_s"])
     if not count:
         return None

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from energyprof.analysis.domains import energy_curves
+from energyprof.analysis.peak_memory import is_of_whole_card
 from energyprof.record.model import Flag, Provenance, Quantity, Report, RunStatus, Severity
 from energyprof.record.trace import Trace
 from energyprof.report.flags import gathered
@@ -176,7 +177,8 @@ def _figures(report: Report) -> Table:
     median = report.steps.duration_s.p50
     note = f"{format_count(totals.steps)} steps" + (f", median {format_duration(median)}" if median else "")
     table.add_row("Time", format_duration(totals.duration_s), "", "", note)
-    memory, where = totals.peak_device_memory_bytes, "on the device"
+    memory = totals.peak_device_memory_bytes
+    where = "of the whole card, by its driver" if is_of_whole_card(report) else "on the device"
     if memory is None:
         memory, where = totals.peak_host_memory_bytes, "of the process"
     if memory is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from energyprof.analysis.peak_memory import is_of_whole_card
 from energyprof.record.model import Provenance, Quantity, Report, Severity
 from energyprof.report.words import (
     counted,
@@ -201,7 +202,8 @@ def _memory(report: Report) -> Answer:
     shown = device if device is not None else host
     if shown is None:
         return Answer(title="Peak memory", figure=None, absent="not recorded")
-    notes = ["on the device" if device is not None else "of the process, on the host"]
+    on_device = "of the whole card, by its driver" if is_of_whole_card(report) else "on the device"
+    notes = [on_device if device is not None else "of the process, on the host"]
     if device is not None and host is not None:
         notes.append(f"host {format_bytes(host)}")
     return Answer(title="Peak memory", figure=_split(format_bytes(shown)), notes=tuple(notes))

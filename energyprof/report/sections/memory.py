@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from energyprof.analysis.peak_memory import is_of_whole_card
 from energyprof.record.model import Report
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
 from energyprof.report.view import RunView
+from energyprof.report.words import reason_for
+from energyprof.units import format_bytes
 
 __all__ = ["causes_of", "section"]
 
@@ -27,8 +30,7 @@ def section(view: RunView) -> Section:
             for f in fields(view.report.memory)
             if getattr(view.report.memory, f.name) is None and f.name not in _OPTIONAL
         ],
-        totals=view.report.totals,
-        environment=view.report.environment,
+        facts=_facts(view.report),
     )
     return Section(
         key="memory",
@@ -44,6 +46,22 @@ def causes_of(report: Report) -> list[tuple[str, int]]:
     """Return the known causes and their bytes, in the order of the model."""
     known = [(_spoken(f.name), getattr(report.memory, f.name)) for f in fields(report.memory)]
     return [(name, size) for name, size in known if size is not None]
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    """Return the peaks and whose they are; where one is missing, why."""
+    where = "in use on the whole card" if is_of_whole_card(report) else "on the device"
+    totals = report.totals
+    return [
+        (f"Peak {where}", _bytes(report, "peak_device_memory_bytes", totals.peak_device_memory_bytes)),
+        ("Peak on the host", _bytes(report, "peak_host_memory_bytes", totals.peak_host_memory_bytes)),
+        ("Memory of the host", format_bytes(report.environment.memory_bytes)),
+    ]
+
+
+def _bytes(report: Report, name: str, memory_bytes: int | None) -> str:
+    known = memory_bytes is not None
+    return format_bytes(memory_bytes) if known else reason_for(report, f"totals.{name}", "not known")
 
 
 def _spoken(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from energyprof.record.model import Provenance, Report
+from energyprof.record.model import Overhead, Provenance, Report, Sampling
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
 from energyprof.report.view import RunView
@@ -10,6 +10,8 @@ from energyprof.report.words import DASH, domain_word, percent, plain, setting_t
 from energyprof.units import format_bytes, format_count, format_duration, format_power
 
 __all__ = ["not_counted", "section"]
+
+_READERS = {Sampling.PROCESS: "a process of their own", Sampling.THREAD: "a thread of this process"}
 
 _NEVER_COUNTED = (
     "Losses in the power supply and in voltage regulators before the sensor, commonly 5 to 20 % on top.",
@@ -138,11 +140,20 @@ def _overhead(report: Report) -> list[tuple[str, str]]:
         ("Share of the run", None if cost.share_of_duration is None else percent(cost.share_of_duration, 3)),
         ("One step mark", None if cost.mark_s is None else format_duration(cost.mark_s)),
         ("Marks", format_count(cost.marks)),
+        ("Sensors read by", None if cost.sampling is None else _READERS[cost.sampling]),
         ("Sampler, CPU time", None if cost.sampler_cpu_s is None else format_duration(cost.sampler_cpu_s)),
+        *_beside(cost),
         ("Sensor readings", format_count(cost.sampler_readings)),
         ("Trace on disk", None if cost.trace_bytes is None else format_bytes(cost.trace_bytes)),
     ]
     return [(name, DASH if value is None else value) for name, value in rows]
+
+
+def _beside(cost: Overhead) -> list[tuple[str, str]]:
+    """Return what was spent outside of the process that trained, if anything was."""
+    if cost.process_cpu_s is None:
+        return []
+    return [("Sampling process, CPU time", f"{format_duration(cost.process_cpu_s)} (beside the training)")]
 
 
 def _method(report: Report) -> list[str]:

@@ -6,6 +6,7 @@ import pytest
 
 from energyprof.errors import SensorError
 from energyprof.recording.recorder import Recorder
+from energyprof.recording.sampler import Sampler
 from energyprof.testing.clock import VirtualClock
 from tests.energyprof.recording.conftest import SteadySensor
 
@@ -21,7 +22,8 @@ def told(tmp_path: Path, *failing_s: int) -> str:
     def fails(_: int) -> SensorError | None:
         return SensorError("busy") if (clock.now_ns() - began_ns) // SECOND in failing_s else None
 
-    recorder = Recorder(tmp_path, "t", [SteadySensor(fails=fails)], clock)
+    sampler = Sampler([SteadySensor(fails=fails)], clock, began_ns)
+    recorder = Recorder(tmp_path, "t", sampler, clock)
     for second in range(8):
         clock.sleep_until_ns(began_ns + second * SECOND)
         if second == OPENED_S:

@@ -11,6 +11,7 @@ import pytest
 from energyprof.record.store import read_trace
 from energyprof.record.trace import Trace
 from energyprof.recording.recorder import Recorder
+from energyprof.recording.sampler import Sampler
 from energyprof.testing.clock import VirtualClock
 from tests.energyprof.recording.conftest import SteadySensor
 
@@ -22,7 +23,8 @@ class Recording:
 
     def __init__(self, folder: Path) -> None:
         self.clock = VirtualClock(100 * SECOND)
-        self.recorder = Recorder(folder / "runs", "run", [SteadySensor()], self.clock)
+        sampler = Sampler([SteadySensor()], self.clock, self.clock.now_ns())
+        self.recorder = Recorder(folder / "runs", "run", sampler, self.clock)
         self._copies = folder / "copies"
         self.steps = 0
         self.recorder.flush()
