@@ -1,8 +1,8 @@
 """Peak memory: the most that was read in the window, and whose memory it is.
 
-A program's own peak on a device is told by it or by its allocator's high-water mark. The driver knows only what
-is in use on the whole card, the card's reserve and other programs included: that is no figure of a run which
-trained on the CPU, and in every other run it is named for what it is.
+A program's own peak on a device is told by it, or by its allocator's high-water mark. The driver knows only
+what is in use on the whole card, the card's reserve and other programs included: that is no figure of a run
+which trained on the CPU, and in every other run it is named for what it is.
 """
 
 from __future__ import annotations

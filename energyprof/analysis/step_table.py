@@ -23,9 +23,7 @@ KINDS: Final = ("gpu", "cpu", "dram")
 CELLS: Final = 1 << 17  # steps x phases at a time: they stay in the processor's cache
 
 
-def step_table(
-    trace: Trace, sensors: Sequence[SensorInfo], device: str | None = None
-) -> dict[str, Column]:
+def step_table(trace: Trace, sensors: Sequence[SensorInfo], device: str | None = None) -> dict[str, Column]:
     """Return one row a step as columns of equal length.
 
     Columns: ``start_s`` (since the window opened), ``duration_s``, ``phase`` (index into the segments'

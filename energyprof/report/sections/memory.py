@@ -9,7 +9,7 @@ from energyprof.record.model import Report
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
 from energyprof.report.view import RunView
-from energyprof.report.words import reason_for
+from energyprof.report.words import DASH, reason_for
 from energyprof.units import format_bytes
 
 __all__ = ["causes_of", "section"]
@@ -51,17 +51,22 @@ def causes_of(report: Report) -> list[tuple[str, int]]:
 def _facts(report: Report) -> list[tuple[str, str]]:
     """Return the peaks and whose they are; where one is missing, why."""
     where = "in use on the whole card" if is_of_whole_card(report) else "on the device"
-    totals = report.totals
+    device, host = "peak_device_memory_bytes", "peak_host_memory_bytes"
     return [
-        (f"Peak {where}", _bytes(report, "peak_device_memory_bytes", totals.peak_device_memory_bytes)),
-        ("Peak on the host", _bytes(report, "peak_host_memory_bytes", totals.peak_host_memory_bytes)),
-        ("Memory of the host", format_bytes(report.environment.memory_bytes)),
+        (
+            f"Peak {where}",
+            _bytes(getattr(report.totals, device), reason_for(report, f"totals.{device}", DASH)),
+        ),
+        (
+            "Peak on the host",
+            _bytes(getattr(report.totals, host), reason_for(report, f"totals.{host}", DASH)),
+        ),
+        ("Memory of the host", _bytes(report.environment.memory_bytes, DASH)),
     ]
 
 
-def _bytes(report: Report, name: str, memory_bytes: int | None) -> str:
-    known = memory_bytes is not None
-    return format_bytes(memory_bytes) if known else reason_for(report, f"totals.{name}", "not known")
+def _bytes(memory_bytes: int | None, absent: str) -> str:
+    return absent if memory_bytes is None else format_bytes(memory_bytes)
 
 
 def _spoken(name: str) -> str:

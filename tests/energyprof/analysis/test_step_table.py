@@ -81,6 +81,17 @@ def test_memory_is_the_devices_together_at_the_end_of_each_step(sim, run):
     assert set(step_table(trace, sensors)["memory_bytes"]) == {5e9}
 
 
+def test_a_card_beside_a_run_on_the_cpu_lends_its_steps_no_memory(sim, run):
+    at = np.arange(0.0, 7.0, 0.5)
+    card = sim.readings(ChannelKind.MEMORY, 9e8 + 0 * at, at, domain="gpu:0", name="memory", unit="B")
+    host = sim.readings(ChannelKind.MEMORY, 5e9 + 0 * at, at, domain="host", name="memory", unit="B")
+    trace, sensors, _ = run(card, host)
+    assert set(step_table(trace, sensors, "cpu")["memory_bytes"]) == {5e9}
+    assert set(step_table(trace, sensors, "cuda:0")["memory_bytes"]) == {9e8}
+    trace, sensors, _ = run(card)
+    assert np.isnan(step_table(trace, sensors, "cpu")["memory_bytes"]).all()
+
+
 def test_memory_before_its_first_reading_is_not_known(sim, run):
     late = sim.readings(ChannelKind.MEMORY, [1.0], [3.0], domain="gpu:0", name="memory", unit="B")
     trace, sensors, _ = run(late)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import energyprof
 from energyprof.errors import RecordError
 from energyprof.record.model import Provenance, RunStatus
-from energyprof.record.schema import read_report
+from energyprof.record.schema import read_report, write_report
 from energyprof.report.build import rebuild_report
 
 
@@ -54,6 +55,17 @@ def test_a_whole_report_that_is_not_ours_to_replace_is_left_alone(
         rebuild_report(folder)
     assert "move that file away" in str(caught.value)
     assert (folder / "report.json").read_text() == text
+
+
+def test_a_run_on_the_cpu_loses_the_card_s_memory_that_an_older_report_gave_it(folder: Path) -> None:
+    kept = read_report(folder / "report.json")
+    for device, peak in (("cpu", None), ("cuda:0", 7)):
+        environment = replace(kept.environment, device=device)
+        older = replace(
+            kept, environment=environment, totals=replace(kept.totals, peak_device_memory_bytes=7)
+        )
+        write_report(older, folder / "report.json")
+        assert rebuild_report(folder, html=False).totals.peak_device_memory_bytes == peak
 
 
 def test_a_report_without_a_trace_is_one_clear_error(folder: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console, RenderableType
@@ -40,6 +42,16 @@ def test_the_summary_says_energy_bounds_provenance_and_phases(runs: Runs) -> Non
     text = shown(run_summary(*runs["gpu"]))
     for part in ("Energy", " to ", "● counter", "Power", "Where it went", "train", "in no phase", "Total"):
         assert part in text
+
+
+def test_the_driver_s_figure_of_a_card_is_named_as_the_whole_card_s(runs: Runs) -> None:
+    report, trace = runs["gpu"]  # its memory was read by the driver alone
+    text = shown(run_summary(report, trace))
+    assert re.search(r"Peak memory +\S+ [GM]iB +of the whole card, by its driver", text)
+    flags = tuple(flag for flag in report.flags if flag.code != "whole-card-memory")
+    assert re.search(
+        r"Peak memory +\S+ [GM]iB +on the device", shown(run_summary(replace(report, flags=flags), trace))
+    )
 
 
 def test_an_estimate_is_told_apart_in_a_word_and_not_only_by_colour(runs: Runs) -> None:

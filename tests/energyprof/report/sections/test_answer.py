@@ -83,6 +83,15 @@ def test_without_a_target_the_best_accuracy_stands_in_and_that_is_said(bare: Rep
     assert "no target was set" in answer.notes
 
 
+def test_the_driver_s_figure_of_a_card_is_not_told_as_the_run_s_own(bare: Report) -> None:
+    field = "totals.peak_device_memory_bytes"
+    card = Flag(code="whole-card-memory", severity=Severity.INFO, message="By the driver.", field=field)
+    known = with_(bare, totals=Totals(peak_device_memory_bytes=2**29, peak_host_memory_bytes=2**30))
+    assert titled(known, "Peak memory").notes == ("on the device", "host 1.00 GiB")
+    named = titled(with_(known, flags=(card,)), "Peak memory")
+    assert named.notes == ("of the whole card, by its driver", "host 1.00 GiB")
+
+
 def test_an_assumed_place_is_named_as_an_assumption(runs: Runs) -> None:
     assert any("assumed" in note for note in titled(runs["gpu"][0], "CO").notes)
 

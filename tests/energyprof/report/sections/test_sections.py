@@ -9,12 +9,14 @@ import pytest
 
 from energyprof.record.model import (
     Epoch,
+    Flag,
     MemoryByCause,
     PhaseEnergy,
     Provenance,
     Quantity,
     Report,
     ResumedFrom,
+    Severity,
     Totals,
 )
 from energyprof.record.trace import Trace
@@ -72,6 +74,24 @@ def test_memory_names_what_it_could_not_tell_apart(bare: Report) -> None:
     body = memory.section(RunView(report, None)).body
     assert "not told apart: optimizer state, activations, the rest" in body
     assert "3.00 KiB" in body
+
+
+def test_whose_the_peak_on_the_device_is_stands_beside_it(bare: Report) -> None:
+    field = "totals.peak_device_memory_bytes"
+    card = Flag(code="whole-card-memory", severity=Severity.INFO, message="By the driver.", field=field)
+    report = dataclasses.replace(bare, totals=Totals(peak_device_memory_bytes=2**29))
+    body = memory.section(RunView(report, None)).body
+    assert re.search(r"Peak on the device</dt><dd>512 MiB", body)
+    body = memory.section(RunView(dataclasses.replace(report, flags=(card,)), None)).body
+    assert re.search(r"Peak in use on the whole card</dt><dd>512 MiB", body)
+
+
+def test_a_peak_that_is_missing_says_why(bare: Report) -> None:
+    field = "totals.peak_device_memory_bytes"
+    message = f"{field} is not known: training ran on the CPU."
+    none = Flag(code="missing-value", severity=Severity.INFO, message=message, field=field)
+    body = memory.section(RunView(dataclasses.replace(bare, flags=(none,)), None)).body
+    assert re.search(r"Peak on the device</dt><dd>training ran on the CPU<", body)
 
 
 def test_what_was_kept_to_be_computed_once_is_a_cause_where_there_is_any(bare: Report) -> None:
