@@ -181,7 +181,7 @@ class RelayedSampler:
     def _ask(self, word: bytes, timeout_s: float) -> None:
         """Ask for rows, and take what comes; a process that was lost has a successor, which greets first."""
         try:
-            if not self._greeted and not self._greet():
+            if not self._greeted and not self._greet(timeout_s if word == LAST else 0.0):
                 return
             answers = self._process.ask(word, timeout_s)
         except SensorLost as error:
@@ -192,8 +192,8 @@ class RelayedSampler:
         for answer in answers:
             self._take(answer)
 
-    def _greet(self) -> bool:
-        hello = self._process.hello(0.0) if self._losses < _MOST_LOSSES else None
+    def _greet(self, timeout_s: float) -> bool:
+        hello = self._process.hello(timeout_s) if self._losses < _MOST_LOSSES else None
         if hello is None:
             return False
         numbers = {spec: number for number, spec in enumerate(self.channels[: self._first_here])}
