@@ -1,10 +1,10 @@
 """A loop with the full profiler around it and without, in turns inside one process.
 
 To start a profiler for each of many short pairs takes longer than the pairs, and they would lie too far apart
-on a machine whose speed wanders. So one profiler is started, and its sampling thread is held still while the
-loop runs bare. Each round times the loop once with marks and sampling, and twice bare: the two bare ones tell
-the noise. A thread that was held still has a flush and an edge to catch up with, so that what is found is, if
-anything, too much.
+on a machine whose speed wanders. So one profiler is started, and its thread and its process are held still
+while the loop runs bare. Each round times the loop with marks and sampling between two bare ones, and the two
+bare ones tell the noise. A process that was held still has readings to catch up with, so that what is found is,
+if anything, too much.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import psutil
 
 import energyprof
 from energyprof.clock import SystemClock, Wake
@@ -29,11 +30,16 @@ DRAWS = 2_000
 
 
 class SwitchedClock(SystemClock):
-    """The machine's clock; the thread that waits on it goes on waiting while it is held."""
+    """The machine's clock; the thread that waits on it goes on waiting while it is held, with its process."""
 
     def __init__(self) -> None:
         self._gate = threading.Lock()
         self._held = False
+        self._processes: list[psutil.Process] = []
+
+    def takes_along(self, processes: list[psutil.Process]) -> None:
+        """Hold these processes still, too."""
+        self._processes = processes
 
     def wait_until_ns(self, deadline_ns: int, wake: Wake) -> bool:  # type: ignore[override]
         """Wait, and on until nobody holds the thread."""
@@ -45,12 +51,16 @@ class SwitchedClock(SystemClock):
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let the thread sleep as long as this lasts."""
+        """Let thread and processes sleep as long as this lasts."""
         with self._gate:
             self._held = True
+            for process in self._processes:
+                process.suspend()
             try:
                 yield
             finally:
+                for process in self._processes:
+                    process.resume()
                 self._held = False
 
 
@@ -72,18 +82,25 @@ def switched_rounds(work: Callable[[], object], count: int, rounds: int) -> tupl
     steps: list[None] = [None] * count
     few = steps[: max(1, int(FALLING_ASLEEP_S / seconds_of(steps, work) * count))]
     clock, ours, control = SwitchedClock(), [], []
+    before = set(psutil.Process().children())
+
+    def bare_s() -> float:
+        with clock.held():
+            seconds_of(few, work)
+            return seconds_of(steps, work)
+
     with (
         tempfile.TemporaryDirectory() as out,
-        energyprof.Profiler("overhead", out=out, html=False, clock=clock) as prof,
+        energyprof.Profiler("overhead", out=out, html=False, clock=clock, sampling="process") as prof,
     ):
+        clock.takes_along([child for child in psutil.Process().children() if child not in before])
         time.sleep(SETTLE_S)
         for _ in range(rounds):
+            first_s = bare_s()
             profiled_s = seconds_of(prof.steps(steps, samples=1), work)
-            with clock.held():
-                seconds_of(few, work)
-                bare_s, again_s = seconds_of(steps, work), seconds_of(steps, work)
-            ours.append(profiled_s / bare_s - 1)
-            control.append(again_s / bare_s - 1)
+            last_s = bare_s()
+            ours.append(2 * profiled_s / (first_s + last_s) - 1)
+            control.append(last_s / first_s - 1)
     return slowdown(ours), slowdown(control)
 
 
