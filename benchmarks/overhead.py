@@ -2,13 +2,13 @@
 
 Run:  python -m benchmarks.overhead [--seconds 10] [--rounds 40] [--part losses|rounds|peers]
 
-What a loop loses is told twice. By its parts: marks are timed, and the time lost to sampling, by a process of
-its own and by a thread, is added up around each wake-up (see :mod:`benchmarks.stalls`), beside a thread that
-wakes as often and does nothing; this holds on a noisy machine. By the clock on the wall: a loop runs with the
-profiler and without, in turns inside one process (see :mod:`benchmarks.switching`), beside a bare loop against
-itself, which shows the noise. Peers are timed in interleaved pairs of loops. Where there is no GPU the
-stand-in NVML plays a Hopper card. Each figure stands beside what is promised: a loop of 1 ms steps at most
-0.5 % slower, one of 10 ms steps at most 0.2 %.
+What a loop loses is told twice. By its parts: marks are timed, and the time lost to sampling, by a process
+of its own and by a thread, is added up around each wake-up (see :mod:`benchmarks.stalls`), beside a thread
+that wakes as often and does nothing; this holds on a noisy machine. By the clock on the wall: a loop runs
+with the profiler and without, in turns inside one process (see :mod:`benchmarks.switching`), beside a bare
+loop against itself, which shows the noise. Peers are timed in interleaved pairs of loops. Where there is no
+GPU the stand-in NVML plays a Hopper card. Each figure stands beside what is promised: a loop of 1 ms steps
+at most 0.5 % slower, one of 10 ms steps at most 0.2 %.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 A sampler wakes some ten times a second for less than a millisecond. Whatever a loop loses to it, it loses
 around those moments, which are known: a witness clock notes them, or the rows that were read then tell. The
-loop runs in units of some 50 us and notes when each began; the excess of the units around each wake-up over the
-usual unit is what was lost. The same sum around moments 20 ms away from every wake-up is what the machine's own
-noise makes of it: the difference counts, and noise elsewhere does not.
+loop runs in units of some 50 us and notes when each began; the excess of the units around each wake-up over
+the usual unit is what was lost. The same sum around moments 20 ms away from every wake-up is what the
+machine's own noise makes of it: the difference counts, and noise elsewhere does not.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """A loop with the full profiler around it and without, in turns inside one process.
 
-To start a profiler for each of many short pairs takes longer than the pairs, and they would lie too far apart
-on a machine whose speed wanders. So one profiler is started, and its thread and its process are held still
-while the loop runs bare. Each round times the loop with marks and sampling between two bare ones, and the two
-bare ones tell the noise. A process that was held still has readings to catch up with, so that what is found is,
-if anything, too much.
+To start a profiler for each of many short pairs takes longer than the pairs, and they would lie too far
+apart on a machine whose speed wanders. So one profiler is started, and its thread and its process are held
+still while the loop runs bare. Each round times the loop with marks and sampling between two bare ones, and
+the two bare ones tell the noise. A process that was held still has readings to catch up with, so that what
+is found is, if anything, too much.
 """
 
 from __future__ import annotations

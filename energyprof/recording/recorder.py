@@ -1,7 +1,6 @@
 """A recording: marks, readings and logged scalars of one run, on their way to its folder.
 
-Everything slow happens in the sampling thread, at least once a second; the training thread only appends to
-buffers.
+Everything slow happens in a thread of its own, once a second; the training thread only appends to buffers.
 """
 
 from __future__ import annotations

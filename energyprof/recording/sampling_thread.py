@@ -1,4 +1,6 @@
-"""The background thread that runs the sampler on the clock and hands rows on at least once a second.
+"""The background thread of a recording: it puts rows on disk at least once a second, and reads the sensors.
+
+Where a process of its own reads them (:mod:`.relayed_sampler`), it only asks for the rows and writes them.
 
 The interpreter's switch interval is left alone: it is the user's. A training loop that never lets go of the
 interpreter delays a poll by some 5 ms; the rows then say so (their times are further apart), and counters
