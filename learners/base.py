@@ -99,7 +99,8 @@ class Stage:
         name: the phase prefix and the row in the ledger.
         step: learns from one batch.
         epochs: a fixed number of epochs, or None where the protocol decides.
-        loss: what early stopping watches on validation batches, a scalar mean; None for the learner's own.
+        loss: what early stopping watches on validation batches, unless it is their accuracy: a scalar mean;
+            None for the learner's own.
         top: for a layer on top of frozen ones, what takes the place of ``loss`` and of the learner's scores
             in the stage's evaluations, with the same results.
         frozen: maps a batch's inputs to what ``step`` gets in their place, through layers that do not change

@@ -31,6 +31,7 @@ from learners.training.outcome import Outcome
 from learners.training.precision import find_precision
 from learners.training.protocol import Protocol
 from learners.training.stage_plan import StagePlan, plan_stages
+from learners.training.stopping import Watched
 from learners.training.task import ImageTask
 
 __all__ = ["Experiment", "Prepared", "prepare"]
@@ -53,6 +54,7 @@ class Experiment:
         epochs: epochs of each stage.
         passes: passes over the data, divided over the stages; in place of ``epochs``.
         patience: train each stage until its validation loss stops improving; ``epochs`` is then the cap.
+        watch: with patience, which validation figure must improve: ``loss`` (None too) or ``accuracy``.
         batch_size: samples a step.
         seed: of weights, order of batches and augmentation.
         data_seed: of the split into training and validation images.
@@ -74,6 +76,7 @@ class Experiment:
     epochs: int | None = None
     passes: int | None = None
     patience: int | None = None
+    watch: Watched | None = None
     batch_size: int | None = None
     seed: int = 0
     data_seed: int = 0
@@ -278,12 +281,18 @@ def _settings(experiment: Experiment, chosen: LearnerEntry) -> dict[str, str]:
 
 def _protocol(experiment: Experiment, chosen: LearnerEntry) -> Protocol:
     if experiment.passes is not None:
-        if experiment.epochs is not None or experiment.patience is not None:
-            raise UsageError("--passes is a budget of its own: leave out --epochs and --patience")
+        if any(asked is not None for asked in (experiment.epochs, experiment.patience, experiment.watch)):
+            raise UsageError("--passes is a budget of its own: leave out --epochs, --patience and --watch")
         return Protocol.matched(experiment.passes)
     if experiment.patience is not None:
         cap = 100 if experiment.epochs is None else experiment.epochs
-        return Protocol.convergence(patience=experiment.patience, cap=cap)
+        watch: Watched = "loss" if experiment.watch is None else experiment.watch
+        return Protocol.convergence(patience=experiment.patience, cap=cap, watch=watch)
+    if experiment.watch is not None:
+        raise UsageError(
+            f"--watch {experiment.watch} goes with --patience, which stops by it: give --patience 20 too, or "
+            "leave it out"
+        )
     return Protocol.fixed(chosen.default_epochs if experiment.epochs is None else experiment.epochs)
 
 

@@ -13,8 +13,9 @@ EXAMPLE = "Example:  energyprof run --algo mf --dataset mnist --epochs 5 --set l
 
 #: the options that are fields of an experiment, of the same name
 _ASKED = (
-    *("algo", "dataset", "arch", "twin", "schedule", "epochs", "passes", "patience", "batch_size", "seed"),
-    *("data_seed", "device", "precision", "compile_steps", "threads", "data_dir", "name", "checkpoint_every"),
+    *("algo", "dataset", "arch", "twin", "schedule", "epochs", "passes", "patience", "watch", "batch_size"),
+    *("seed", "data_seed", "device", "precision", "compile_steps", "threads", "data_dir", "name"),
+    "checkpoint_every",
 )
 
 
@@ -38,7 +39,14 @@ def run(
         int | None, typer.Option(help="Passes over the data in all, divided over the stages.")
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Train each stage until validation loss stalls so long.")
+        int | None, typer.Option(help="Train each stage until what is watched stalls for so many epochs.")
+    ] = None,
+    watch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="loss|accuracy",
+            help="With --patience: stop and restore by this figure of the validation images; default: loss.",
+        ),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step; default: 128.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order of batches, augmentation.")] = 0,

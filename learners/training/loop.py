@@ -18,7 +18,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from energyprof.errors import TrainingFailed
+from energyprof.errors import TrainingFailed, UsageError
 from learners.base import Batch, Learner, PhaseMarker, Stage, silent_phase
 from learners.training.checkpoint_writer import CheckpointWriter
 from learners.training.compilation import compile_stage
@@ -33,7 +33,7 @@ from learners.training.outcome import EpochOutcome, Outcome, StageOutcome
 from learners.training.protocol import Protocol
 from learners.training.random_state import restore_generators
 from learners.training.stage_plan import StagePlan, plan_stages
-from learners.training.stopping import Patience
+from learners.training.stopping import Patience, Watched
 from learners.training.task import Part, Task
 from learners.training.training_state import TrainingState
 
@@ -72,7 +72,7 @@ def train(
     Raises:
         TrainingFailed: a loss is NaN or infinite.
         UsageError: a budget that cannot be divided over the learner's stages, or a checkpoint of another
-            learner.
+            learner or of a training that watches another figure.
         OutputError: a checkpoint cannot be written.
     """
     with (execution or Execution()).computing():
@@ -107,6 +107,8 @@ class _Training:
         self._meter, self._listener, self._execution = meter, listener, execution
         self._writer, self._resumed = writer, resumed
         self._state = TrainingState() if resumed is None else TrainingState.continued(resumed["training"])
+        if resumed is not None:
+            _require_same_watched(self._state.patience.watched, protocol.watch)
 
     def run(self, plan: Sequence[StagePlan] | None) -> Outcome:
         """Train stage by stage, then evaluate."""
@@ -157,9 +159,10 @@ class _Training:
 
     def _stage(self, stage: Stage, epochs: int) -> None:
         """Train one stage; its closing act follows when the next one is asked for."""
-        free, state = stage.epochs is None, self._state
-        state.begin(stage.name, Patience(self._protocol.patience if free else None, self._protocol.min_delta))
-        restore_best = free and self._protocol.restore_best
+        free, state, protocol = stage.epochs is None, self._state, self._protocol
+        patience = protocol.patience if free else None
+        state.begin(stage.name, Patience(patience, protocol.min_delta, protocol.watch))
+        restore_best = free and protocol.restore_best
         one_pass: Callable[[int], Iterator[Batch]] = self._task.one_pass
         validate = self._validation_of(stage)
         if state.goes_on(epochs):
@@ -223,7 +226,8 @@ class _Training:
                 raise _failure(
                     "validation loss", validation.loss, stage.name, epoch, self._task.steps_per_pass
                 )
-            better = self._state.patience.improves(epoch, validation.loss)
+            watched = validation.loss if self._protocol.watch == "loss" else validation.accuracy
+            better = self._state.patience.improves(epoch, watched)
         return EpochOutcome(
             stage=stage.name, index=epoch, train_loss=train_loss, validation=validation, best=better
         )
@@ -282,6 +286,15 @@ class _Training:
         loss = float(totals["loss"]) / step
         self._meter.log(train_loss=loss)
         return _failure("training loss", loss, stage.name, epoch, step)
+
+
+def _require_same_watched(there: Watched, here: Watched) -> None:
+    """Refuse to go on by another figure: the best so far would be a loss held against an accuracy."""
+    if there != here:
+        raise UsageError(
+            f"the checkpoint's training watches the validation {there}, and this one the validation {here}: "
+            f"continue it with watch={there}, or begin anew"
+        )
 
 
 def _within(stage: str, phase: PhaseMarker) -> PhaseMarker:

@@ -19,7 +19,8 @@ class EpochOutcome:
         index: the epoch within its stage, from 0.
         train_loss: mean over the steps of the epoch, each taken before its update.
         validation: None where this epoch was not evaluated.
-        best: whether the validation loss is the best of the stage so far.
+        best: whether what the protocol watches, by default the validation loss, is the best of the stage so
+            far.
     """
 
     stage: str
@@ -38,7 +39,7 @@ class StageOutcome:
         epochs: how many were done.
         steps: how many were done.
         earlier_steps: of these, how many were done by an earlier run that this one continues.
-        best_epoch: the one with the lowest validation loss, from 0.
+        best_epoch: the one with the best value of what the protocol watches, from 0; the first of equals.
         ended_by: ``"budget"`` (all epochs done) or ``"patience"``.
     """
 

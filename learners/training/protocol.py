@@ -2,7 +2,9 @@
 
 Three rules, after which all published comparisons of these learners can be repeated: a fixed number of
 epochs; each learner's *own convergence*; and *matched passes*, the same number of passes over the data for
-everyone.
+everyone. Convergence is told by one figure of the validation images, the loss or the accuracy: patience, the
+least improvement and the weights that are kept all go by it. The two can end at different weights: the loss
+of a net that grows surer of its mistakes rises while its accuracy still does too.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from energyprof.errors import UsageError
+from energyprof.errors import UnknownName, UsageError
+from learners.training.stopping import WATCHABLE, Watched
 
 __all__ = ["Protocol", "Rule"]
 
@@ -22,7 +25,7 @@ class Rule(StrEnum):
     """What decides that training ends."""
 
     FIXED = "fixed-epochs"  # that many epochs of each stage
-    CONVERGENCE = "own-convergence"  # patience on the validation loss, a stage at a time
+    CONVERGENCE = "own-convergence"  # patience on a validation figure, a stage at a time
     MATCHED = "matched-passes"  # that many passes over the data, divided over the stages
 
 
@@ -36,10 +39,13 @@ class Protocol:
     Attributes:
         rule: what decides.
         epochs: of each stage (fixed), at most of each stage (convergence), over all stages (matched).
-        patience: epochs in a row without a better validation loss after which a stage ends.
-        min_delta: by how much a loss must be lower to count as better.
-        restore_best: whether a stage ends with the weights of its best validation loss rather than its last.
+        patience: epochs in a row without a better value of what is watched after which a stage ends.
+        min_delta: by more than how much a loss must be lower, or an accuracy (a fraction) higher, to count as
+            better. An equal value is not better: the first of equals stays.
+        restore_best: whether a stage ends with the weights of its best watched value rather than its last.
         evaluate_every: epochs from one evaluation to the next.
+        watch: the validation figure that tells a better epoch, the same for every learner. It is that of the
+            stage's own evaluation: the loss of what trains, and the accuracy of the net up to it.
     """
 
     rule: Rule
@@ -48,12 +54,14 @@ class Protocol:
     min_delta: float = 0.0
     restore_best: bool = False
     evaluate_every: int = 1
+    watch: Watched = "loss"
 
     def __post_init__(self) -> None:
         """Check that it can be meant.
 
         Raises:
             UsageError: a number that trains nothing or never stops.
+            UnknownName: a figure that no evaluation has.
         """
         if self.epochs < 1:
             option = "--passes" if self.rule is Rule.MATCHED else "--epochs"
@@ -66,6 +74,8 @@ class Protocol:
             raise UsageError("training to convergence needs a patience: give 1 or more")
         if not (math.isfinite(self.min_delta) and self.min_delta >= 0):
             raise UsageError(f"min delta {self.min_delta} cannot be: give 0 or more")
+        if self.watch not in WATCHABLE:
+            raise UnknownName("figure to watch", self.watch, WATCHABLE)
 
     @classmethod
     def fixed(cls, epochs: int, *, evaluate_every: int = 1) -> Protocol:
@@ -74,11 +84,18 @@ class Protocol:
 
     @classmethod
     def convergence(
-        cls, *, patience: int = 20, min_delta: float = 0.0, cap: int = 100, evaluate_every: int = 1
+        cls,
+        *,
+        patience: int = 20,
+        min_delta: float = 0.0,
+        cap: int = 100,
+        evaluate_every: int = 1,
+        watch: Watched = "loss",
     ) -> Protocol:
         """Train each stage until its validation loss has not improved for ``patience`` epochs, or to the cap.
 
-        The weights of the best validation loss are restored.
+        Or until its validation accuracy has not, where that is watched. The weights of the best epoch by the
+        watched figure are restored, of equal ones the first.
         """
         return cls(
             rule=Rule.CONVERGENCE,
@@ -87,6 +104,7 @@ class Protocol:
             min_delta=min_delta,
             restore_best=True,
             evaluate_every=evaluate_every,
+            watch=watch,
         )
 
     @classmethod
@@ -120,7 +138,7 @@ class Protocol:
         return {
             "rule": str(self.rule),
             "epochs": self.epochs,
-            "watched": "validation_loss" if self.rule is Rule.CONVERGENCE else None,
+            "watched": f"validation_{self.watch}" if self.rule is Rule.CONVERGENCE else None,
             "patience": self.patience,
             "min_delta": self.min_delta if self.rule is Rule.CONVERGENCE else None,
             "checkpoint": "best weights in memory, restored at a stage's end"

@@ -206,6 +206,7 @@ def test_a_part_is_not_compared_with_a_whole_run_and_no_gate_takes_it(
         (("--set", "lr=1e-2"), "--set is lr=1e-2, and "),
         (("--dataset", "mnist"), "was started with digits"),
         (("--patience", "2"), "was started with none"),
+        (("--watch", "accuracy"), "--watch is accuracy, and "),
         (("--checkpoint-every", "0"), "--checkpoint-every 0 cannot be"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
@@ -218,6 +219,49 @@ def test_something_else_than_was_started_is_refused_in_one_line(
     assert message in printed.err
     assert printed.err.count("\n") == 1
     assert len(list_runs(stopped)) == 1
+
+
+def test_a_checkpoint_of_one_figure_is_not_continued_with_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--epochs", "4", "--patience", "3", "--watch", "accuracy", "--checkpoint-every", "1")
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(patch, 2)
+        assert run(tmp_path, *SMALL, *given) == 130
+    (folder,) = list_runs(tmp_path)
+    content = torch.load(folder / "checkpoint.pt", weights_only=True)
+    capsys.readouterr()
+    assert run(tmp_path, "--resume", "last", "--watch", "loss") == 2
+    assert "--watch is loss, and " in capsys.readouterr().err
+    identity = {**content["identity"], "protocol.watched": "validation_loss"}
+    torch.save({**content, "identity": identity}, folder / "checkpoint.pt")
+    assert run(tmp_path, "--resume", "last") == 2
+    said = "was written with protocol.watched validation_loss, and here it is validation_accuracy"
+    assert said in capsys.readouterr().err
+    torch.save(content, folder / "checkpoint.pt")
+    assert run(tmp_path, "--resume", "last", "--watch", "accuracy", "--quiet") == 0
+    assert run(tmp_path / "whole", *SMALL, *given) == 0
+    (whole,) = list_runs(tmp_path / "whole")
+    resumed = in_time(tmp_path)[-1]
+    reports = [read_report(f / "report.json") for f in (resumed, whole)]
+    assert reports[0].quality == reports[1].quality
+    ours, theirs = weights(resumed), weights(whole)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_checkpoint_written_before_there_was_a_choice_is_continued_by_the_loss(tmp_path: Path) -> None:
+    given = ("--epochs", "4", "--patience", "3", "--checkpoint-every", "1")
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(patch, 2)
+        assert run(tmp_path, *SMALL, *given) == 130
+    (folder,) = list_runs(tmp_path)
+    content = torch.load(folder / "checkpoint.pt", weights_only=True)
+    del content["experiment"]["watch"], content["training"]["patience"]["watched"]
+    torch.save(content, folder / "checkpoint.pt")
+    assert run(tmp_path, "--resume", "last", "--quiet") == 0
+    report = read_report(in_time(tmp_path)[-1] / "report.json")
+    assert report.run.status is RunStatus.COMPLETED
+    assert report.workload.protocol["watched"] == "validation_loss"
 
 
 def test_a_checkpoint_written_elsewhere_is_refused_by_what_differs(

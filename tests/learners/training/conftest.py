@@ -117,9 +117,10 @@ class Counter(Learner):
 
 @dataclass
 class ScriptedTask:
-    """Two batches a pass; validation losses in the order given, then 0."""
+    """Two batches a pass; validation losses in the order given, then 0, and accuracies, then a half."""
 
     losses: Sequence[float] = ()
+    accuracies: Sequence[float] = ()
     batch_size: int = 4
     steps_per_pass: int = 2
     passes: list[int] = field(default_factory=list)
@@ -137,7 +138,8 @@ class ScriptedTask:
         done = sum(kind == "validation" for kind, _ in self.evaluated)
         self.evaluated.append((part, float(learner.weight)))
         value = self.losses[done] if part == "validation" and done < len(self.losses) else 0.0
-        return Evaluation(loss=value, accuracy=0.5, samples=10)
+        right = self.accuracies[done] if part == "validation" and done < len(self.accuracies) else 0.5
+        return Evaluation(loss=value, accuracy=right, samples=10)
 
 
 def blobs(count: int, seed: int) -> tuple[Any, Any]:

@@ -20,6 +20,7 @@ from learners.training.loop import train
 from learners.training.memory_by_cause import measure_memory
 from learners.training.outcome import EpochOutcome
 from learners.training.protocol import Protocol
+from learners.training.stopping import WATCHABLE, Watched
 from learners.training.task import ImageTask
 
 Fixture = Any  # classes that conftest hands out
@@ -95,6 +96,21 @@ def test_every_epoch_of_a_run_is_judged_the_same_to_the_bit(
         train(make(task, name, arch, settings), task, protocol, meter, listener)
         seen.append(listener.seen)
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("watch", WATCHABLE)
+@pytest.mark.parametrize(("name", "arch", "settings"), VARIANTS, ids=str)
+def test_what_is_watched_of_a_layer_is_its_stages_own_evaluation(
+    tiny_task: ImageTask, meter: Fixture, name: str, arch: str, settings: dict[str, str], watch: Watched
+) -> None:
+    protocol, listener = Protocol.convergence(patience=2, cap=5, watch=watch), Evaluations()
+    outcome = train(make(tiny_task, name, arch, settings), tiny_task, protocol, meter, listener)
+    for stage in outcome.stages:
+        seen = [(loss, -right) for of, _, loss, right in listener.seen if of == stage.name]
+        values = [pair[WATCHABLE.index(watch)] for pair in seen]
+        assert stage.best_epoch == values.index(min(values))
+        if stage.ended_by == "patience":
+            assert stage.epochs == stage.best_epoch + 1 + 2
 
 
 def test_an_image_goes_through_frozen_layers_once_a_stage_where_they_are_kept(

@@ -151,6 +151,41 @@ def test_a_fixed_number_of_epochs_keeps_the_last_weights_and_makes_no_checkpoint
     assert "checkpoint" not in meter.phases()
 
 
+SURER = {"losses": [0.5, 0.4, 0.6, 0.8, 0.9, 1.0], "accuracies": [0.6, 0.7, 0.8, 0.9, 0.9, 0.8]}
+"""Of a net that grows surer of its mistakes: the loss rises from its second epoch on, accuracy still does."""
+
+
+@pytest.mark.parametrize(("watch", "epochs", "best"), [("loss", 4, 1), ("accuracy", 6, 3)])
+def test_each_figure_that_is_watched_stops_and_restores_by_itself(
+    counter: Fixture, scripted_task: Fixture, watch: Any, epochs: int, best: int
+) -> None:
+    learner, task = counter(), scripted_task(**SURER)
+    outcome = train(learner, task, Protocol.convergence(patience=2, watch=watch), NullMeter())
+    (stage,) = outcome.stages
+    assert (stage.epochs, stage.best_epoch, stage.ended_by) == (epochs, best, "patience")
+    assert float(learner.weight) == 2.0 * (best + 1)  # two steps an epoch
+
+
+def test_the_least_improvement_goes_by_accuracy_too(counter: Fixture, scripted_task: Fixture) -> None:
+    protocol = Protocol.convergence(patience=2, min_delta=0.15, watch="accuracy")
+    outcome = train(counter(), scripted_task(**SURER), protocol, NullMeter())
+    assert (outcome.stages[0].epochs, outcome.stages[0].best_epoch) == (5, 2)
+
+
+def test_each_stage_has_a_best_accuracy_of_its_own(counter: Fixture, scripted_task: Fixture) -> None:
+    learner = counter(("layer1", None), ("layer2", None))
+    task = scripted_task(accuracies=[0.9, 0.8, 0.3, 0.4, 0.4])
+    outcome = train(learner, task, Protocol.convergence(patience=1, watch="accuracy"), NullMeter())
+    assert [(s.name, s.epochs, s.best_epoch) for s in outcome.stages] == [("layer1", 2, 0), ("layer2", 3, 1)]
+    assert learner.closed == [("layer1", 2.0), ("layer2", 6.0)]
+
+
+def test_the_loss_must_be_finite_whatever_is_watched(counter: Fixture, scripted_task: Fixture) -> None:
+    task = scripted_task(losses=[1.0, math.inf], accuracies=[0.5, 0.6])
+    with pytest.raises(TrainingFailed, match="validation loss is inf in epoch 2"):
+        train(counter(), task, Protocol.convergence(watch="accuracy"), NullMeter())
+
+
 def test_convergence_ends_at_the_cap(counter: Fixture, scripted_task: Fixture) -> None:
     task = scripted_task([5.0, 4.0, 3.0])
     outcome = train(counter(), task, Protocol.convergence(patience=2, cap=3), NullMeter())

@@ -54,7 +54,12 @@ VARIANTS: list[tuple[str, dict[str, str]]] = [
     ("dfa", {}),
     ("dfa", {"rule": "fa"}),
 ]
-PROTOCOLS = [Protocol.fixed(3), Protocol.convergence(patience=2, cap=3), Protocol.matched(9)]
+PROTOCOLS = [
+    Protocol.fixed(3),
+    Protocol.convergence(patience=2, cap=3),
+    Protocol.convergence(patience=2, cap=3, watch="accuracy"),
+    Protocol.matched(9),
+]
 
 
 class Killed(BaseException):
@@ -105,7 +110,7 @@ def equal(ours: Outcome, theirs: Outcome) -> bool:
     return facts[0] == facts[1] and same and ours.samples == theirs.samples
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: str(p.rule))
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: f"{p.rule}-{p.watch}")
 @pytest.mark.parametrize(("name", "settings"), VARIANTS, ids=str)
 def test_it_equals_an_uninterrupted_training_wherever_it_was_killed(
     tiny_task: ImageTask, tmp_path: Path, name: str, settings: dict[str, str], protocol: Protocol
@@ -262,6 +267,32 @@ def test_a_checkpoint_of_another_learner_is_refused(
     wider = build("bp", tiny_task.spec, "mlp:20,17,12")
     with pytest.raises(UsageError, match=r"another Backpropagation: layer\d\.\w+ is \(16, 20\) there"):
         train(wider, tiny_task, Protocol.fixed(2), NullMeter(), resumed=checkpoint)
+
+
+@pytest.mark.parametrize(("there", "here"), [("loss", "accuracy"), ("accuracy", "loss")])
+def test_a_training_that_watches_another_figure_is_not_continued(
+    tiny_task: ImageTask, tmp_path: Path, there: Any, here: Any
+) -> None:
+    before, after = (Protocol.convergence(patience=2, cap=3, watch=watch) for watch in (there, here))
+    checkpoint = interrupted(make("bp", {}, tiny_task), tiny_task, before, tmp_path / "c.pt", 1)
+    said = (
+        f"watches the validation {there}, and this one the validation {here}: continue it with watch={there}"
+    )
+    with pytest.raises(UsageError, match=said):
+        train(make("bp", {}, tiny_task), tiny_task, after, NullMeter(), resumed=checkpoint)
+
+
+def test_a_checkpoint_from_before_there_was_a_choice_goes_on_by_the_loss(
+    tiny_task: ImageTask, tmp_path: Path
+) -> None:
+    protocol = Protocol.convergence(patience=2, cap=3)
+    whole = make("bp", {}, tiny_task)
+    expected = train(whole, tiny_task, protocol, NullMeter())
+    checkpoint = interrupted(make("bp", {}, tiny_task), tiny_task, protocol, tmp_path / "c.pt", 1)
+    del checkpoint["training"]["patience"]["watched"]
+    learner = make("bp", {}, tiny_task)
+    assert equal(train(learner, tiny_task, protocol, NullMeter(), resumed=checkpoint), expected)
+    assert all(map(torch.equal, learner.state_dict().values(), whole.state_dict().values()))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
