@@ -24,8 +24,9 @@ class StoppingRule:
     """Stop after ``patience`` epochs in a row that did not improve the best by more than ``min_delta``.
 
     Attributes:
-        metric: what is watched, or None for ``validation_loss`` where it was logged, else
-            ``validation_accuracy``. A name with ``loss`` in it is better low.
+        metric: what is watched, or None for what the run itself watched, else ``validation_loss`` where it
+            was logged, else ``validation_accuracy``. A name with ``loss`` in it is better low. An equal value
+            is not better.
         minimum: epochs of a stage that are always run.
     """
 
@@ -49,7 +50,7 @@ class StageStop:
     Attributes:
         ran: epochs that the run did.
         kept: epochs under the rule.
-        best: the epoch of them (from 0) with the best value.
+        best: the epoch of them (from 0) with the best value, the first of equals.
         best_value: the watched metric there.
         exhausted: True where the rule would have gone on beyond what was recorded.
     """
@@ -71,7 +72,9 @@ class Restopped:
         duration_s: likewise.
         samples: likewise.
         validation_accuracy: at the last epoch kept.
-        best_validation_accuracy: the best among the epochs kept: what restoring the best weights would give.
+        best_validation_accuracy: the best among the epochs kept, whatever is watched.
+        restored_validation_accuracy: at the last stage's best epoch by what is watched: that of the weights
+            which a run under this rule would restore.
         original_energy_j: of the run as it was.
         notes: what a reader must know of these figures.
     """
@@ -86,6 +89,7 @@ class Restopped:
     samples: int | None
     validation_accuracy: float | None
     best_validation_accuracy: float | None
+    restored_validation_accuracy: float | None
     original_energy_j: float | None
     original_duration_s: float
     original_validation_accuracy: float | None
@@ -131,6 +135,7 @@ def restop(report: Report, rule: StoppingRule) -> Restopped:
         samples=_samples_kept(report, stages, stops),
         validation_accuracy=accuracies[-1] if accuracies else None,
         best_validation_accuracy=max(accuracies, default=None),
+        restored_validation_accuracy=_restored(stages[-1][1], stops[-1]),
         original_energy_j=total,
         original_duration_s=report.totals.duration_s,
         original_validation_accuracy=report.quality.validation_accuracy,
@@ -139,6 +144,9 @@ def restop(report: Report, rule: StoppingRule) -> Restopped:
 
 
 def _default_metric(report: Report) -> str:
+    watched = report.workload.protocol.get("watched")
+    if isinstance(watched, str) and logs(report, watched):
+        return watched
     return "validation_loss" if logs(report, "validation_loss") else "validation_accuracy"
 
 
@@ -162,6 +170,11 @@ def _stop(name: str, epochs: Sequence[Epoch], metric: str, rule: StoppingRule) -
         best_value=sign * best if math.isfinite(best) else math.nan,
         exhausted=waited < rule.patience,
     )
+
+
+def _restored(epochs: Sequence[Epoch], stop: StageStop) -> float | None:
+    """Return the accuracy at the best epoch; at the last one kept where none was better than another."""
+    return epochs[stop.kept - 1 if math.isnan(stop.best_value) else stop.best].validation_accuracy
 
 
 def _less(total: float | None, parts: Sequence[float | None]) -> float | None:

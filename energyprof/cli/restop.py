@@ -20,7 +20,12 @@ def restop(
     ],
     patience: Annotated[int, typer.Option(min=1, help="Epochs without improvement before it stops.")],
     min_delta: Annotated[float, typer.Option(min=0, help="What counts as an improvement.")] = 0.0,
-    metric: Annotated[str | None, typer.Option(help="What is watched; default: the validation loss.")] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="What is watched: validation_loss, validation_accuracy ...; default: what the run watched."
+        ),
+    ] = None,
     out: OutOption = Path("reports"),
     as_json: JsonOption = False,
 ) -> None:

@@ -46,25 +46,29 @@ def explanation_summary(explanation: Explanation) -> RenderableType:
 def restop_summary(results: Sequence[Restopped]) -> RenderableType:
     """Render runs under another stopping rule beside what they were."""
     rule = results[0].rule
-    watched = results[0].metric.replace("_", " ")
+    watched = list(dict.fromkeys(result.metric.replace("_", " ") for result in results))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("Run", overflow="fold")
+    if len(watched) > 1:
+        table.add_column("Watched")
     for title in ("Epochs", "Energy", "was", "Time", "was", "Val. accuracy", "was"):
         table.add_column(title, justify="right", no_wrap=True)
     for result in results:
         ran = sum(stage.ran for stage in result.stages)
         table.add_row(
             Text(printable(result.name)),
+            *([Text(printable(result.metric.replace("_", " ")))] if len(watched) > 1 else ()),
             f"{result.epochs} of {ran}",
             DASH if result.energy_j is None else format_energy(result.energy_j),
             DASH if result.original_energy_j is None else format_energy(result.original_energy_j),
             format_duration(result.duration_s),
             format_duration(result.original_duration_s),
-            percent(result.best_validation_accuracy, 2),
+            percent(result.restored_validation_accuracy, 2),
             percent(result.original_validation_accuracy, 2),
         )
     epochs = "1 epoch" if rule.patience == 1 else f"{rule.patience} epochs"
-    heading = Text(f"Stopping after {epochs} without {watched} better by more than {plain(rule.min_delta)}:")
+    what = printable(watched[0]) if len(watched) == 1 else "what each run watched"
+    heading = Text(f"Stopping after {epochs} without {what} better by more than {plain(rule.min_delta)}:")
     notes = dict.fromkeys(note for result in results for note in result.notes)
     return Together(heading, Text(), table, Text(), *(Text(f"· {note}", style="dim") for note in notes))
 

@@ -18,6 +18,7 @@ from energyprof.record.model import (
     RunInfo,
     RunStatus,
     Totals,
+    Workload,
 )
 
 
@@ -86,6 +87,56 @@ def test_accuracy_is_better_when_high() -> None:
     found = restop(run(5, 4, 4, 4), StoppingRule(patience=1, metric="validation_accuracy"))
     assert found.epochs == 3
     assert found.stages[0].best_value == pytest.approx(0.6)
+
+
+def test_an_equal_accuracy_is_no_improvement_and_the_first_of_equals_is_the_best() -> None:
+    found = restop(run(5, 4, 4, 3), StoppingRule(patience=1, metric="validation_accuracy"))
+    assert (found.epochs, found.stages[0].best) == (3, 1)
+
+
+def watching(report: Report, watched: object) -> Report:
+    return replace(report, workload=Workload(protocol={"watched": watched}))
+
+
+@pytest.mark.parametrize(
+    ("watched", "metric"),
+    [
+        ("validation_accuracy", "validation_accuracy"),
+        ("validation_loss", "validation_loss"),
+        (None, "validation_loss"),  # a fixed number of epochs
+        ("f1", "validation_loss"),  # never logged
+        (["f1"], "validation_loss"),  # of somebody else's making
+    ],
+)
+def test_by_default_it_watches_what_the_run_watched(watched: object, metric: str) -> None:
+    report = watching(run(5, 4, 3), watched)
+    assert restop(report, StoppingRule(patience=1)).metric == metric
+    assert restop(report, StoppingRule(patience=1, metric="validation_loss")).metric == "validation_loss"
+
+
+def test_what_would_be_restored_goes_by_what_is_watched() -> None:
+    report = run(5, 4, 4.5, 4.6)
+    accuracies = zip(report.epochs, (0.5, 0.6, 0.7, 0.8), strict=True)
+    epochs = tuple(replace(epoch, validation_accuracy=right) for epoch, right in accuracies)
+    report = replace(report, epochs=epochs)
+    by_loss = restop(report, StoppingRule(patience=2))
+    by_accuracy = restop(watching(report, "validation_accuracy"), StoppingRule(patience=2))
+    assert (by_loss.restored_validation_accuracy, by_loss.best_validation_accuracy) == (0.6, 0.8)
+    assert (by_accuracy.restored_validation_accuracy, by_accuracy.best_validation_accuracy) == (0.8, 0.8)
+
+
+def test_of_several_stages_the_last_ones_weights_are_what_is_restored() -> None:
+    report = run(1, 2, 3, 2, 2.5, stages=(("layer1", 2), ("layer2", 3)))
+    found = restop(report, StoppingRule(patience=1))
+    assert found.best_validation_accuracy == pytest.approx(0.9)
+    assert found.restored_validation_accuracy == pytest.approx(0.8)
+
+
+def test_a_stage_without_any_value_restores_nothing() -> None:
+    report = run(3, None, None, stages=(("layer1", 1), ("layer2", 2)))
+    last = replace(report.epochs[2], validation_accuracy=0.6)
+    found = restop(replace(report, epochs=(*report.epochs[:2], last)), StoppingRule(patience=5))
+    assert found.restored_validation_accuracy == 0.6
 
 
 def test_an_epoch_without_a_value_counts_as_no_improvement() -> None:

@@ -58,6 +58,7 @@ def test_mono_forward_on_digits_ends_with_a_table_and_a_page(
         ("--algo", "cafo", "--arch", "conv:4,8", "--set", "cache=true"),
         ("--algo", "cafo", "--arch", "conv:4,8", "--set", "predictor=mse"),
         ("--algo", "mf", "--patience", "1"),
+        ("--algo", "mf", "--patience", "1", "--watch", "accuracy"),
     ],
     ids=" ".join,
 )
@@ -72,6 +73,24 @@ def test_every_learner_leaves_a_report_that_the_schema_accepts(
     parts = sum(row["energy_j"]["value"] for row in data["ledger"])
     assert parts == pytest.approx(data["totals"]["energy_j"]["value"])
     assert sum(phase["seconds"] for phase in data["phases"]) == pytest.approx(data["totals"]["duration_s"])
+
+
+@pytest.mark.parametrize("watch", ["loss", "accuracy"])
+def test_what_is_watched_is_in_the_record_and_is_what_the_run_stopped_by(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], watch: str
+) -> None:
+    given = ("--epochs", "60", "--patience", "2", "--watch", watch, "--set", "lr=0.03", "--idle", "0")
+    assert run(tmp_path, "--algo", "bp", "--arch", "mlp:16", "--threads", "1", "--quiet", *given) == 0
+    (folder,) = list_runs(tmp_path)
+    report = read_report(folder / "report.json")
+    metric = f"validation_{watch}"
+    assert report.workload.protocol["watched"] == metric
+    assert main(["restop", "last", "--patience", "2", "--out", str(tmp_path), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["runs"]
+    assert found["metric"] == metric
+    assert found["epochs"] == len(report.epochs) < 60
+    assert not found["stages"][0]["exhausted"]
+    assert found["restored_validation_accuracy"] == report.quality.validation_accuracy
 
 
 def test_quiet_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,6 +127,13 @@ def test_the_carbon_of_a_named_country_and_of_none(
         (("--algo", "mf", "--epochs", "0"), "--epochs 0 would train nothing"),
         (("--algo", "mf", "--batch-size", "5000"), "--batch-size 5000 is larger than the training data"),
         (("--algo", "mf", "--passes", "3", "--epochs", "2"), "leave out --epochs"),
+        (("--algo", "mf", "--passes", "3", "--watch", "loss"), "leave out --epochs, --patience and --watch"),
+        (("--algo", "mf", "--watch", "accuracy"), "--watch accuracy goes with --patience, which stops by it"),
+        (("--algo", "mf", "--watch", "loss", "--epochs", "3"), "--watch loss goes with --patience"),
+        (
+            ("--algo", "mf", "--patience", "2", "--watch", "acc"),
+            "unknown figure to watch 'acc': did you mean 'accuracy'? known are accuracy, loss",
+        ),
         (("--algo", "mf", "--country", "XXX"), "unknown country code"),
         (("--algo", "mf", "--intensity", "-3"), "give a number of at least 0"),
         (("--algo", "ff", "--schedule", "sequential"), "has one schedule only"),

@@ -114,3 +114,15 @@ def test_another_stopping_rule_prints_what_was_beside_what_would_be(studied: lis
     text = shown(restop_summary([restop(r, StoppingRule(patience=1, min_delta=0.2)) for r in studied]))
     assert "Stopping after 1 epoch without validation loss better by more than 0.2" in text
     assert " of 5" in text
+    assert "Watched" not in text
+
+
+def test_runs_that_watched_different_figures_say_which(studied: list[Report]) -> None:
+    first, second = studied[:2]
+    protocol = {**second.workload.protocol, "watched": "validation_accuracy"}
+    second = replace(second, workload=replace(second.workload, protocol=protocol))
+    text = shown(restop_summary([restop(r, StoppingRule(patience=1)) for r in (first, second)]))
+    assert "Stopping after 1 epoch without what each run watched better by more than 0" in text
+    assert re.search(r"Run +Watched +Epochs", text)
+    assert "validation loss" in text
+    assert "validation accuracy" in text
