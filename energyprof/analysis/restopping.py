@@ -3,20 +3,25 @@
 Only an earlier stop can be known: where the rule would have gone on, the trace has nothing more to say and
 the result is marked so. Stages (layers trained one after the other) stop each by itself; later stages are
 taken as they ran, on layers trained longer than the rule would have, which is said too.
+
+A training that was interrupted and continued is one curve (:mod:`.joined_parts`). What went into epochs that
+it did twice was spent: it counts where the rule keeps the epoch, and is told.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
+from energyprof.analysis.joined_parts import JoinedParts, Repeat, add_up, join_parts
 from energyprof.analysis.reaching import logs, score
+from energyprof.analysis.restop_notes import notes_of_parts, notes_of_stages
 from energyprof.errors import UsageError
-from energyprof.record.model import Epoch, Report
+from energyprof.record.model import Epoch, Quantity, Report
 
-__all__ = ["Restopped", "StageStop", "StoppingRule", "restop"]
+__all__ = ["Repeated", "Restopped", "StageStop", "StoppingRule", "restop", "restop_parts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +69,34 @@ class StageStop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """What was spent on work that a continuation did again, beyond the copy in the curve.
+
+    Attributes:
+        epochs: that were done to their end and then again.
+        energy_j: of these epochs' other copies.
+        duration_s: likewise.
+        cut_energy_j: of what breaks cut off after the last epoch that ended.
+        cut_duration_s: likewise.
+        kept_energy_j: of both, what is in the energy under the rule.
+    """
+
+    epochs: int
+    energy_j: Quantity
+    duration_s: float
+    cut_energy_j: Quantity
+    cut_duration_s: float
+    kept_energy_j: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restopped:
     """A run under another stopping rule.
 
     Attributes:
         energy_j: of the window, less the epochs that the rule leaves out; None where it is not known.
+        energy_low_j: of it, the lower bound: that of the whole less the upper ones of what is left out.
+        energy_high_j: likewise.
         duration_s: likewise.
         samples: likewise.
         validation_accuracy: at the last epoch kept.
@@ -77,6 +105,8 @@ class Restopped:
             which a run under this rule would restore.
         original_energy_j: of the run as it was.
         notes: what a reader must know of these figures.
+        parts: ids of the runs that the training was done in, oldest first.
+        repeated: what was spent twice; None where the training was not interrupted.
     """
 
     run_id: str
@@ -85,6 +115,8 @@ class Restopped:
     metric: str
     stages: tuple[StageStop, ...]
     energy_j: float | None
+    energy_low_j: float | None
+    energy_high_j: float | None
     duration_s: float
     samples: int | None
     validation_accuracy: float | None
@@ -94,6 +126,8 @@ class Restopped:
     original_duration_s: float
     original_validation_accuracy: float | None
     notes: tuple[str, ...]
+    parts: tuple[str, ...]
+    repeated: Repeated | None = None
 
     @property
     def epochs(self) -> int:
@@ -111,8 +145,31 @@ def restop(report: Report, rule: StoppingRule) -> Restopped:
     if before is not None:
         raise UsageError(
             f"run {report.run.id} is a part of a training: it continues {before.run}, and its curve begins "
-            "in the middle; apply the rule to a run that was trained without a break"
+            "in the middle; apply the rule to all parts together"
         )
+    return _restop(JoinedParts(report=report, run_ids=(report.run.id,), repeats=()), rule)
+
+
+def restop_parts(parts: Sequence[Report], rule: StoppingRule) -> Restopped:
+    """Apply a stopping rule to a training that was done in parts.
+
+    Args:
+        parts: their reports, oldest first; one alone is a run that was trained without a break.
+        rule: when to stop.
+
+    Raises:
+        UsageError: there are no epochs, or none logged the metric.
+        RecordError: the parts do not fit together.
+    """
+    if len(parts) == 1:
+        return restop(parts[0], rule)
+    found = _restop(join_parts(parts), rule)
+    assert found.repeated is not None, "it was done in parts"
+    return replace(found, notes=(*notes_of_parts(parts, found, found.repeated), *found.notes))
+
+
+def _restop(joined: JoinedParts, rule: StoppingRule) -> Restopped:
+    report = joined.report
     if not report.epochs:
         raise UsageError(f"run {report.run.id} has no epochs in its record: there is nothing to stop earlier")
     metric = rule.metric or _default_metric(report)
@@ -120,9 +177,12 @@ def restop(report: Report, rule: StoppingRule) -> Restopped:
         raise UsageError(f"run {report.run.id} never logged '{metric}': choose a metric that it did log")
     stages = [(name, list(epochs)) for name, epochs in groupby(report.epochs, key=lambda e: e.stage)]
     stops = [_stop(name, epochs, metric, rule) for name, epochs in stages]
-    kept = [e for (_, epochs), stop in zip(stages, stops, strict=True) for e in epochs[: stop.kept]]
-    dropped = [e for (_, epochs), stop in zip(stages, stops, strict=True) for e in epochs[stop.kept :]]
-    total = report.totals.energy_j.value
+    keeps = [place < stop.kept for stop in stops for place in range(stop.ran)]
+    kept = [epoch for epoch, keep in zip(report.epochs, keeps, strict=True) if keep]
+    dropped = [epoch for epoch, keep in zip(report.epochs, keeps, strict=True) if not keep]
+    again = [r for r in joined.repeats if r.position < len(keeps) and not keeps[r.position]]
+    energy = _less(report.totals.energy_j, [*(e.energy_j for e in dropped), *(r.energy_j for r in again)])
+    left_out_s = [*(e.end_s - e.start_s for e in dropped), *(r.duration_s for r in again)]
     accuracies = [e.validation_accuracy for e in kept if e.validation_accuracy is not None]
     return Restopped(
         run_id=report.run.id,
@@ -130,16 +190,20 @@ def restop(report: Report, rule: StoppingRule) -> Restopped:
         rule=rule,
         metric=metric,
         stages=tuple(stops),
-        energy_j=_less(total, [e.energy_j.value for e in dropped]),
-        duration_s=report.totals.duration_s - math.fsum(e.end_s - e.start_s for e in dropped),
+        energy_j=energy.value,
+        energy_low_j=energy.low,
+        energy_high_j=energy.high,
+        duration_s=report.totals.duration_s - math.fsum(left_out_s),
         samples=_samples_kept(report, stages, stops),
         validation_accuracy=accuracies[-1] if accuracies else None,
         best_validation_accuracy=max(accuracies, default=None),
         restored_validation_accuracy=_restored(stages[-1][1], stops[-1]),
-        original_energy_j=total,
+        original_energy_j=report.totals.energy_j.value,
         original_duration_s=report.totals.duration_s,
         original_validation_accuracy=report.quality.validation_accuracy,
-        notes=tuple(_notes(stages, stops)),
+        notes=tuple(notes_of_stages(stops)),
+        parts=joined.run_ids,
+        repeated=_repeated(joined.repeats, again) if len(joined.run_ids) > 1 else None,
     )
 
 
@@ -177,10 +241,27 @@ def _restored(epochs: Sequence[Epoch], stop: StageStop) -> float | None:
     return epochs[stop.kept - 1 if math.isnan(stop.best_value) else stop.best].validation_accuracy
 
 
-def _less(total: float | None, parts: Sequence[float | None]) -> float | None:
-    if total is None or any(part is None for part in parts):
-        return None
-    return total - math.fsum(part for part in parts if part is not None)
+def _less(total: Quantity, parts: Sequence[Quantity]) -> Quantity:
+    """Return a total less some of its parts, with the bounds that follow; missing where a figure is."""
+    left_out = add_up(parts)
+    if total.value is None or left_out.value is None:
+        return Quantity.missing()
+    low = None if total.low is None or left_out.high is None else max(total.low - left_out.high, 0.0)
+    high = None if total.high is None or left_out.low is None else total.high - left_out.low
+    return Quantity(value=total.value - left_out.value, low=low, high=high, source=total.source)
+
+
+def _repeated(repeats: Sequence[Repeat], left_out: Sequence[Repeat]) -> Repeated:
+    whole = [repeat for repeat in repeats if repeat.whole]
+    cut = [repeat for repeat in repeats if not repeat.whole]
+    return Repeated(
+        epochs=len(whole),
+        energy_j=add_up([repeat.energy_j for repeat in whole]),
+        duration_s=math.fsum(repeat.duration_s for repeat in whole),
+        cut_energy_j=add_up([repeat.energy_j for repeat in cut]),
+        cut_duration_s=math.fsum(repeat.duration_s for repeat in cut),
+        kept_energy_j=add_up([repeat.energy_j for repeat in repeats if repeat not in left_out]),
+    )
 
 
 def _samples_kept(
@@ -195,25 +276,3 @@ def _samples_kept(
         seen += at_stop - before
         before = at_end
     return seen
-
-
-def _notes(stages: Sequence[tuple[str, list[Epoch]]], stops: Sequence[StageStop]) -> list[str]:
-    notes = []
-    going_on = [stop.stage for stop in stops if stop.exhausted]
-    if going_on:
-        notes.append(
-            f"The rule would have gone on beyond what was recorded in {', '.join(going_on)}: energy and time "
-            "are at least these."
-        )
-    cut = [stop for stop in stops[:-1] if stop.kept < stop.ran]
-    if cut:
-        later = stages[-1][0]
-        notes.append(
-            f"Stages after {cut[0].stage}, up to {later}, ran on layers trained longer than this rule would "
-            "have: their figures are not exactly what it would give."
-        )
-    if any(stop.kept < stop.ran for stop in stops):
-        notes.append(
-            "Test accuracy under this rule is not known: it was measured once, at the end of the run."
-        )
-    return notes

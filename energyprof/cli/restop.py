@@ -29,11 +29,15 @@ def restop(
     out: OutOption = Path("reports"),
     as_json: JsonOption = False,
 ) -> None:
-    """Apply another stopping rule to runs that are over, from their stored epochs."""
-    from energyprof.analysis.restopping import StoppingRule
-    from energyprof.analysis.restopping import restop as restop_report
-    from energyprof.cli.compare import read_runs
+    """Apply another stopping rule to runs that are over, from their stored epochs.
+
+    A run that continues another is taken together with all parts before it.
+    """
+    from energyprof.analysis.restopping import StoppingRule, restop_parts
     from energyprof.cli.rendering import show_restopped
+    from energyprof.cli.training_parts import training_parts
+    from energyprof.record.run_lookup import find_run
 
     rule = StoppingRule(patience=patience, min_delta=min_delta, metric=metric)
-    show_restopped([restop_report(report, rule) for report in read_runs(runs, out)], as_json=as_json)
+    trainings = [training_parts(find_run(run, out)) for run in runs]
+    show_restopped([restop_parts(parts, rule) for parts in trainings], as_json=as_json)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from energyprof.errors import RecordError, UsageError
 
 if TYPE_CHECKING:
-    from energyprof.record.model import Report, ResumedFrom
+    from energyprof.record.model import ResumedFrom
     from learners.experiment import Experiment
     from learners.resumption import Checkpoint
 
@@ -50,30 +50,18 @@ def asked_experiment(
 def earlier_part(checkpoint: Checkpoint) -> ResumedFrom:
     """Return what is recorded of the runs that a checkpoint comes from."""
     from energyprof.analysis.continuation import together
+    from energyprof.cli.training_parts import measured_report
     from energyprof.record.model import ResumedFrom
 
     part = ResumedFrom(
         run=checkpoint.run, stage=checkpoint.stage, epoch=checkpoint.epochs, passes=checkpoint.passes
     )
-    report = _measured(checkpoint.path.parent)
-    if report is None:
+    try:
+        report = measured_report(checkpoint.path.parent)
+    except RecordError:
         return part
     energy_j, duration_s = together(report)
     return replace(part, energy_j=energy_j, duration_s=duration_s)
-
-
-def _measured(folder: Path) -> Report | None:
-    """Return a run's report with its figures; worked out from its trace where the run was killed."""
-    from energyprof.analysis.summary import summarise
-    from energyprof.record.model import RunStatus
-    from energyprof.record.schema import read_report
-    from energyprof.record.store import REPORT_JSON, read_trace
-
-    try:
-        report = read_report(folder / REPORT_JSON)
-        return summarise(read_trace(folder), report) if report.run.status is RunStatus.PARTIAL else report
-    except RecordError:
-        return None
 
 
 def _require_unfinished(folder: Path) -> None:
