@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from energyprof.units import format_bytes, format_duration, format_energy, format_power, format_quantity
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LineView", "LiveView", "PowerMeter"]
 
-Latest = Callable[[], Mapping[str, float]]
+Latest = Callable[[], Mapping[str, tuple[float, int]]]
+_SHORTEST_NS: Final = 400_000_000  # between two values of a counter that watts are worked out from
 
 
 class PowerMeter:
@@ -27,36 +28,52 @@ class PowerMeter:
     A view for eyes: the report's figures are worked out from the whole trace.
 
     Args:
-        latest: gives the latest reading of every channel by name.
-        now_s: a monotonic clock.
+        latest: gives the latest value of every channel by name, and when it was read in ns. New ones come
+            about once a second, of several readings at once: watts go by the readings' own times.
+
+    Attributes:
+        power_w: what all counters together drew between their last two values, or None where none moved yet.
+        energy_j: what they counted since the first update, or None where none moved yet.
     """
 
-    def __init__(self, latest: Latest, now_s: Callable[[], float] = time.perf_counter) -> None:
-        self._latest, self._now_s = latest, now_s
-        self._first: dict[str, float] = {}
-        self._before: tuple[float, float] | None = None
+    def __init__(self, latest: Latest) -> None:
+        self._latest = latest
+        self._counters: dict[str, _Counter] = {}
         self.power_w: float | None = None
         self.energy_j: float | None = None
 
     def update(self) -> None:
         """Take the latest readings in."""
         readings = self._latest()
-        counters = {
-            name: value for name, value in readings.items() if name.split("/")[1].startswith("energy")
-        }
-        if not counters:
-            instant = [v for name, v in readings.items() if name.endswith(("power_instant", "power"))]
+        for name, (value, t_ns) in readings.items():
+            if name.split("/")[1].startswith("energy"):
+                self._counters.setdefault(name, _Counter(value, t_ns)).take(value, t_ns)
+        if not self._counters:
+            instant = [v for name, (v, _) in readings.items() if name.endswith(("power_instant", "power"))]
             self.power_w = sum(instant) if instant else None
             return
-        for name, value in counters.items():
-            self._first.setdefault(name, value)
-        energy_j, now_s = sum(value - self._first[name] for name, value in counters.items()), self._now_s()
-        if self._before is None:
-            self._before = (now_s, energy_j)
-        elif now_s - self._before[0] >= 0.5:
-            self.power_w = (energy_j - self._before[1]) / (now_s - self._before[0])
-            self._before = (now_s, energy_j)
-        self.energy_j = energy_j
+        moved = [counter for counter in self._counters.values() if counter.power_w is not None]
+        if moved:
+            self.energy_j = sum(counter.energy_j for counter in moved)
+            self.power_w = sum(counter.power_w or 0.0 for counter in moved)
+
+
+class _Counter:
+    """One energy counter as a view sees it."""
+
+    def __init__(self, value_j: float, t_ns: int) -> None:
+        self._first_j = value_j
+        self._before = (value_j, t_ns)
+        self.energy_j = 0.0
+        self.power_w: float | None = None
+
+    def take(self, value_j: float, t_ns: int) -> None:
+        """Take a value in; one that was there before says nothing new."""
+        before_j, before_ns = self._before
+        if t_ns - before_ns >= _SHORTEST_NS:
+            self.power_w = (value_j - before_j) / ((t_ns - before_ns) / 1e9)
+            self._before = (value_j, t_ns)
+            self.energy_j = value_j - self._first_j
 
 
 class LiveView:
@@ -136,7 +153,8 @@ class LiveView:
         return Group(head, line, Text("   ".join(self._figures(own))))
 
     def _figures(self, steps: int) -> list[str]:
-        meter, last, memory = self._meter, self._last, self._latest().get("host/memory")
+        meter, last = self._meter, self._last
+        memory, _ = self._latest().get("host/memory", (None, 0))
         figures = []
         if meter.power_w is not None:
             figures.append(format_power(meter.power_w))

@@ -312,8 +312,8 @@ class Profiler:
         given = {"flops": flops, "memory": memory, "peak": peak_device_memory_bytes, "includes": includes}
         self._accounts.update({name: value for name, value in given.items() if value is not None})
 
-    def latest(self) -> Mapping[str, float]:
-        """Return the latest reading of every channel, for a live view."""
+    def latest(self) -> Mapping[str, tuple[float, int]]:
+        """Return the latest value of every channel and when it was read (monotonic, ns), for a live view."""
         return {} if self._recorder is None else self._recorder.sampler.latest()
 
     # -- what came of it ----------------------------------------------------------------------------------

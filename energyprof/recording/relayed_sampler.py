@@ -16,7 +16,7 @@ from typing import Final
 from energyprof.clock import Clock, Wake
 from energyprof.errors import SensorLost, SensorUnavailable
 from energyprof.record.model import SensorInfo
-from energyprof.recording.sample_rows import Columns, Row, SampleRows, as_columns, joined
+from energyprof.recording.sample_rows import Columns, Row, SampleRows, TimedValue, as_columns, joined
 from energyprof.recording.sampler import Sampler, SamplerProblem
 from energyprof.recording.sampling_messages import ENERGY, LAST, ROWS, ROWS_OF_CUDA, Hello, Rows
 from energyprof.recording.sampling_process import SamplingProcess
@@ -74,7 +74,7 @@ class RelayedSampler:
         self._numbers: list[int | None] = list(range(self._first_here))  # of the process's channels
         self._infos = {info.name: info for info in hello.infos}
         self._earlier = _Earlier()
-        self._latest: dict[str, float] = {}
+        self._latest: dict[str, TimedValue] = {}
         self._told: tuple[SamplerProblem, ...] = ()
         self._own: dict[str, SamplerProblem] = {}
         self._seen_ns: dict[int, int] = {}  # when each channel had its last row
@@ -102,7 +102,7 @@ class RelayedSampler:
         """Return each sensor's description with what was observed filled in, as the process last said."""
         return (*map(self._earlier.added_to, self._infos.values()), *self._here.sensor_infos())
 
-    def latest(self) -> dict[str, float]:
+    def latest(self) -> dict[str, TimedValue]:
         """Return the latest good value of each channel, by channel name; up to a second old."""
         return self._latest | self._here.latest()
 

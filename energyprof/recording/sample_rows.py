@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Columns", "Row", "RowBuffer", "SampleRows", "as_columns", "joined"]
+__all__ = ["Columns", "Row", "RowBuffer", "SampleRows", "TimedValue", "as_columns", "joined"]
 
 #: A row: channel, since, t, value, gap.
 Row = tuple[int, int, int, float, bool]
+#: A value, and when it was read on the monotonic clock in ns.
+TimedValue = tuple[float, int]
 #: Rows as columns.
 Columns = tuple["array[int]", "array[int]", "array[int]", "array[float]", "array[int]"]
 _TYPES: Final = ("int32", "int64", "int64", "float64", "bool")

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from energyprof.clock import Wake
 from energyprof.record.model import SensorInfo
-from energyprof.recording.sample_rows import Columns, SampleRows
+from energyprof.recording.sample_rows import Columns, SampleRows, TimedValue
 from energyprof.recording.sampler import SamplerProblem
 from energyprof.recording.sensor_track import Wait
 from energyprof.sensors.base import ChannelSpec
@@ -46,7 +46,7 @@ class SampleSource(Protocol):
         """Return each sensor's description with what was observed filled in."""
         ...
 
-    def latest(self) -> dict[str, float]:
+    def latest(self) -> dict[str, TimedValue]:
         """Return the latest good value of each channel, by channel name."""
         ...
 

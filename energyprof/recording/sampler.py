@@ -15,7 +15,7 @@ from typing import Final
 from energyprof.clock import Clock, Wake
 from energyprof.errors import SensorLost
 from energyprof.record.model import SensorInfo
-from energyprof.recording.sample_rows import Columns, RowBuffer, SampleRows
+from energyprof.recording.sample_rows import Columns, RowBuffer, SampleRows, TimedValue
 from energyprof.recording.sensor_track import EVEN_PERIOD_NS, NEVER_NS, SensorStatistics, SensorTrack, Wait
 from energyprof.sensors.base import ChannelSpec, Reading, Sensor
 
@@ -72,7 +72,7 @@ class Sampler:
         self.origin_ns = self._origin_ns = origin_ns
         self.channels: tuple[ChannelSpec, ...] = tuple(spec for sensor in sensors for spec in sensor.channels)
         self._rows = RowBuffer(tuple(spec.name for spec in self.channels), origin_ns)
-        self._latest: dict[str, float] = {}
+        self._latest: dict[str, TimedValue] = {}
         self._problems: dict[tuple[str, str], list[int]] = {}
         self._problems_lock = threading.Lock()
         self._reading = threading.Lock()
@@ -196,7 +196,7 @@ class Sampler:
             finally:
                 self._reading.release()
 
-    def latest(self) -> dict[str, float]:
+    def latest(self) -> dict[str, TimedValue]:
         """Return the latest good value of each channel, by channel name; up to a second old."""
         return self._latest.copy()
 
@@ -280,7 +280,7 @@ class Sampler:
                     channel.fail(self._rows, after_ns)
                 continue
             good = True
-            self._latest[reading.channel] = reading.value
+            self._latest[reading.channel] = (reading.value, after_ns)
             refreshed = channel.take(self._rows, reading, before_ns, after_ns, wall_offset_ns)
             rank = track.ranks.get(reading.channel, best)
             if rank < best and not reading.gap:

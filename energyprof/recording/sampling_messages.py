@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from energyprof.record.model import GpuInfo, SensorInfo
-from energyprof.recording.sample_rows import Columns
+from energyprof.recording.sample_rows import Columns, TimedValue
 from energyprof.recording.sampler import SamplerProblem
 from energyprof.sensors.base import ChannelSpec
 
@@ -40,7 +40,7 @@ class Rows:
     """
 
     columns: Columns
-    latest: dict[str, float]
+    latest: dict[str, TimedValue]
     problems: tuple[SamplerProblem, ...]
     infos: tuple[SensorInfo, ...]
     cpu_s: float

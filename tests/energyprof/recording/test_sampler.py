@@ -353,9 +353,10 @@ def test_after_a_stall_the_edges_are_found_again_and_nothing_is_lost(clock: Virt
 def test_latest_holds_the_newest_good_value_of_each_channel(clock: VirtualClock) -> None:
     sampler, rows = sample(clock, counter(clock), seconds=3)
     latest = sampler.latest()
-    assert latest == {"x/energy": rows.value[-1]}
-    latest["x/energy"] = -1.0
-    assert sampler.latest()["x/energy"] == rows.value[-1]
+    assert {name: value for name, (value, _) in latest.items()} == {"x/energy": rows.value[-1]}
+    assert latest["x/energy"][1] == pytest.approx(clock.now_ns(), abs=2 * SECOND)
+    latest["x/energy"] = (-1.0, 0)
+    assert sampler.latest()["x/energy"][0] == rows.value[-1]
 
 
 def test_what_was_seen_of_a_sensor_stands_in_its_description(clock: VirtualClock) -> None:
@@ -462,7 +463,7 @@ def test_drained_rows_hold_all_that_was_read(clock: VirtualClock) -> None:
     rows = sampler.drain()
     assert len(sensor.decoded_at) == len(sensor.read_at)
     assert rows.t_ns[-1] >= 49_900 * MS
-    assert sampler.latest()["x/energy"] == rows.value[-1]
+    assert sampler.latest()["x/energy"][0] == rows.value[-1]
 
 
 def test_while_all_goes_as_planned_the_sampler_sleeps_and_reads_by_itself(clock: VirtualClock) -> None:
