@@ -58,6 +58,7 @@ class Result:
 
 FIVE: dict[str, Any] = {"epochs": 5, "arch": "mlp:1000,1000"}
 OWN: dict[str, Any] = {"patience": 20}
+BY_ACCURACY: dict[str, Any] = {"watch": "accuracy"}  # stopped and restored by it, not by the loss
 SEQUENTIAL: dict[str, Any] = {**OWN, "schedule": "sequential", "arch": "mlp:1000,1000"}
 MATCHED: dict[str, Any] = {
     "passes": 28,
@@ -99,8 +100,17 @@ ARMS = (
     Arm("short", "fashion-mnist", "mf", 87.0, FIVE),
     Arm("short", "mnist", "cafo mse", 98.0, {"epochs": 1}, {"predictor": "mse"}),
     Arm("full", "mnist", "bp 2x1000", 98.2, OWN, _tuned("1.976e-4", "7.5e-6")),
+    Arm("full", "mnist", "bp 2x1000, by accuracy", 98.2, OWN | BY_ACCURACY, _tuned("1.976e-4", "7.5e-6")),
     Arm("full", "mnist", "bp 2x1000, matched", 98.2, {"passes": 28}, _tuned("1.976e-4", "7.5e-6")),
     Arm("full", "mnist", "mf sequential", 98.4, SEQUENTIAL, KEPT | MF_ADAM | _tuned("4.657e-4", "2.8e-5")),
+    Arm(
+        "full",
+        "mnist",
+        "mf sequential, by accuracy",
+        98.4,
+        SEQUENTIAL | BY_ACCURACY,
+        KEPT | MF_ADAM | _tuned("4.657e-4", "2.8e-5"),
+    ),
     Arm(
         "full",
         "mnist",
@@ -117,8 +127,24 @@ ARMS = (
     Arm("full", "mnist", "cafo random, ce", 98.9, OWN, KEPT | _tuned("3.65e-4", "2.9e-6")),
     Arm("full", "mnist", "cafo dfa, ce", 98.9, OWN, KEPT | DFA | _tuned("3.465e-4", "3.5e-5")),
     Arm("full", "fashion-mnist", "bp 2x1000", 89.4, OWN, _tuned("2.132e-4", "2.7e-5")),
+    Arm(
+        "full",
+        "fashion-mnist",
+        "bp 2x1000, by accuracy",
+        89.4,
+        OWN | BY_ACCURACY,
+        _tuned("2.132e-4", "2.7e-5"),
+    ),
     Arm("full", "fashion-mnist", "bp 2x1000, matched", 89.4, {"passes": 28}, _tuned("2.132e-4", "2.7e-5")),
     Arm("full", "fashion-mnist", "mf sequential", 89.4, SEQUENTIAL, KEPT | MF_ADAM | _tuned("3.873e-4")),
+    Arm(
+        "full",
+        "fashion-mnist",
+        "mf sequential, by accuracy",
+        89.4,
+        SEQUENTIAL | BY_ACCURACY,
+        KEPT | MF_ADAM | _tuned("3.873e-4"),
+    ),
     Arm(
         "full", "fashion-mnist", "mf sequential, matched", 88.9, MATCHED, KEPT | MF_ADAM | _tuned("3.873e-4")
     ),

@@ -13,8 +13,8 @@ from energyprof.report.epochs import shown_epochs
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
 from energyprof.report.view import RunView
-from energyprof.report.words import percent
-from energyprof.units import format_energy
+from energyprof.report.words import counted, percent, printable
+from energyprof.units import format_count, format_energy
 
 __all__ = ["section"]
 
@@ -33,6 +33,7 @@ def section(view: RunView) -> Section:
         logged=len(report.epochs),
         stages=len({e.stage for e in report.epochs}) > 1,
         quality=report.quality,
+        ending=_ending(report),
     )
     return Section(
         key="learning",
@@ -41,6 +42,20 @@ def section(view: RunView) -> Section:
         about="What each gain in accuracy cost: figures at the end of every epoch, over the joules "
         "drawn until then.",
         body=body,
+    )
+
+
+def _ending(report: Report) -> str | None:
+    """Say by which figure training ended and weights were chosen; None where nothing was watched."""
+    protocol = report.workload.protocol
+    patience, most = protocol.get("patience"), protocol.get("epochs")
+    if protocol.get("rule") != "own-convergence" or not isinstance(patience, int):
+        return None
+    watched = printable(str(protocol.get("watched") or "validation_loss").replace("_", " "), 60)
+    cap = f", or after {format_count(most)}" if isinstance(most, int) else ""
+    return (
+        f"The rule: a stage ends after {counted(patience, 'epoch')} without a better {watched}{cap}, with "
+        "the weights of its best epoch by that figure."
     )
 
 

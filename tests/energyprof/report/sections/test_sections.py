@@ -115,6 +115,42 @@ def test_what_the_total_leaves_out_depends_on_what_was_read(runs: Runs) -> None:
     assert not any("processor:" in text for text in method.not_counted(runs["gpu"][0]))
 
 
+OWN = {"rule": "own-convergence", "epochs": 100, "patience": 20}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        ({**OWN, "watched": "validation_loss"}, "20 epochs without a better validation loss, or after 100,"),
+        (
+            {**OWN, "patience": 1, "watched": "validation_accuracy"},
+            "1 epoch without a better validation accuracy, or after 100, with the weights of its best epoch",
+        ),
+        ({"rule": "own-convergence", "patience": 3}, "3 epochs without a better validation loss, with the"),
+    ],
+)
+def test_learning_says_by_which_figure_training_ended(
+    runs: Runs, protocol: dict[str, object], said: str
+) -> None:
+    report, trace = runs["gpu"]
+    work = dataclasses.replace(report.workload, protocol=protocol)
+    body = learning.section(RunView(dataclasses.replace(report, workload=work), trace)).body
+    assert said in body
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [{}, {"rule": "fixed-epochs", "epochs": 5}, {"rule": "own-convergence", "patience": "much"}],
+)
+def test_learning_says_nothing_of_a_rule_that_watches_nothing(
+    runs: Runs, protocol: dict[str, object]
+) -> None:
+    report, trace = runs["gpu"]
+    work = dataclasses.replace(report.workload, protocol=protocol)
+    body = learning.section(RunView(dataclasses.replace(report, workload=work), trace)).body
+    assert "The rule:" not in body
+
+
 def test_learning_marks_where_the_target_was_met(runs: Runs) -> None:
     report, trace = runs["gpu"]
     work = dataclasses.replace(report.workload, protocol={"target_accuracy": 0.9})
