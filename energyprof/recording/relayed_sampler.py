@@ -153,8 +153,11 @@ class RelayedSampler:
             if self._finished:
                 return
             self._finished = True
-            self._ask(LAST, _LAST_ANSWER_S)
-            self._process.end()
+            if self._ask(LAST, _LAST_ANSWER_S):
+                self._process.end()
+            else:  # it hangs, or is gone
+                self._process.end(0.0)
+                self._broken.update(self._seen_ns)
             end_ns = self._clock.now_ns() - self.origin_ns
             self._rows.append(_gaps({number: self._seen_ns[number] for number in self._broken}, end_ns))
         self._here.finish()
@@ -178,19 +181,23 @@ class RelayedSampler:
             raise SensorUnavailable(f"it found no sensors within {_GREETING_S:g} s")
         return hello
 
-    def _ask(self, word: bytes, timeout_s: float) -> None:
-        """Ask for rows, and take what comes; a process that was lost has a successor, which greets first."""
+    def _ask(self, word: bytes, timeout_s: float) -> bool:
+        """Ask for rows, and take what comes; tell whether all was answered.
+
+        A process that was lost has a successor, which greets first.
+        """
         try:
             if not self._greeted and not self._greet(timeout_s if word == LAST else 0.0):
-                return
+                return False
             answers = self._process.ask(word, timeout_s)
         except SensorLost as error:
             self._lose(error)
-            return
+            return False
         if not answers:
             self._note(_NO_ANSWER)
         for answer in answers:
             self._take(answer)
+        return not self._process.owes
 
     def _greet(self, timeout_s: float) -> bool:
         hello = self._process.hello(timeout_s) if self._losses < _MOST_LOSSES else None

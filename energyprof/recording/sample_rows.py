@@ -79,11 +79,16 @@ class RowBuffer:
         origin_ns = self._origin_ns
         self._rows.append((channel, since_ns - origin_ns, t_ns - origin_ns, value, gap))
 
-    def collect(self) -> Columns:
-        """Return the rows since the last call as 33 bytes each; :meth:`drain` has them too."""
+    def take(self) -> Columns:
+        """Take out the rows since the last call, 33 bytes each: nothing is kept of them here."""
         count = len(self._rows)
         columns = as_columns(self._rows[:count])
         del self._rows[:count]  # what was appended meanwhile stays
+        return columns
+
+    def collect(self) -> Columns:
+        """Return the rows since the last call; :meth:`drain` has them too."""
+        columns = self.take()
         self._collected.append(columns)
         return columns
 

@@ -179,6 +179,11 @@ class Sampler:
             except Exception as error:  # whatever a sensor throws at the end
                 self._note(track.name, f"at the end of the recording: {_in_words(error)}", self._now_ns())
 
+    def take(self) -> Columns:
+        """Take out the rows since the last call, as they are; :meth:`drain` does not have them."""
+        self._decode_now()
+        return self._rows.take()
+
     def collect(self) -> Columns:
         """Return the rows since the last call, as they are; :meth:`drain` has them too."""
         self._decode_now()

@@ -82,6 +82,11 @@ class SamplingProcess:
         """Return its process id."""
         return self._process.pid
 
+    @property
+    def owes(self) -> bool:
+        """Tell whether it has not answered all that it was asked."""
+        return self._unanswered > 0
+
     def hello(self, timeout_s: float) -> Hello | None:
         """Return its greeting, or None where there is none in time.
 

@@ -86,7 +86,7 @@ def _serve(connection: Connection, program_pid: int, order: dict[str, Any]) -> N
             sampler.finish()
         connection.send(
             Rows(
-                columns=sampler.collect(),
+                columns=sampler.take(),
                 latest=sampler.latest(),
                 problems=sampler.problems,
                 infos=sampler.sensor_infos(),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
+from array import array
 
 import numpy as np
 
-from energyprof.recording.sample_rows import RowBuffer
+from energyprof.recording.sample_rows import RowBuffer, as_columns, joined
 
 
 def test_rows_come_out_as_columns_relative_to_the_origin_once() -> None:
@@ -43,3 +44,20 @@ def test_no_row_is_lost_between_a_writer_and_a_reader_in_another_thread() -> Non
         seen.extend(buffer.drain().value.tolist())
     seen.extend(buffer.drain().value.tolist())
     assert seen == [float(k) for k in range(20_000)]
+
+
+def test_what_is_taken_is_kept_by_nobody_and_what_is_collected_is_drained() -> None:
+    buffer = RowBuffer(("a",), origin_ns=0)
+    buffer.append(0, 1, 2, 3.0)
+    assert buffer.take() == (
+        array("i", [0]),
+        array("q", [1]),
+        array("q", [2]),
+        array("d", [3.0]),
+        array("b", [0]),
+    )
+    buffer.append(0, 2, 3, 4.0)
+    chunks = [buffer.collect(), as_columns([(0, 5, 6, 7.0, True)])]
+    assert buffer.drain().value.tolist() == [4.0]
+    assert joined(chunks) == as_columns([(0, 2, 3, 4.0, False), (0, 5, 6, 7.0, True)])
+    assert joined([]) == as_columns(())

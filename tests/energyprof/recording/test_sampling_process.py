@@ -17,7 +17,7 @@ import energyprof
 from energyprof.clock import SystemClock
 from energyprof.errors import SensorLost, SensorUnavailable, UnknownName, UsageError
 from energyprof.record.model import Provenance, Report, Sampling
-from energyprof.recording import relayed_sampler, sampling_process
+from energyprof.recording import relayed_sampler
 from energyprof.recording.relayed_sampler import RelayedSampler
 from energyprof.recording.sampling_messages import LAST, ROWS
 from energyprof.recording.sampling_process import SamplingProcess
@@ -118,12 +118,14 @@ def test_one_that_ends_again_and_again_is_given_up_and_the_run_goes_on(
     assert report.totals.steps == 240
 
 
-def test_one_that_hangs_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_hangs_is_left_behind(
+    tmp_path: Path, nvml: StandInNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for module, name in ((relayed_sampler, "_ANSWER_S"), (relayed_sampler, "_LAST_ANSWER_S")):
         monkeypatch.setattr(module, name, 0.05)
-    monkeypatch.setattr(sampling_process, "_GRACE_S", 0.05)
     report = run(tmp_path, 2.4, lambda child: child.suspend())
     assert "it gives no answer, as where a driver's call hangs" in notes(report)
+    assert "sampling-gap" in {flag.code for flag in report.flags}
     assert report.totals.steps == 240
     assert children() == []
 
