@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -17,29 +17,18 @@ from typing import Any, Final, Literal, TypeVar
 
 from energyprof.carbon import carbon_intensity
 from energyprof.clock import Clock, SystemClock
-from energyprof.errors import OutputError, UnknownName, UsageError
-from energyprof.record.environment import collect_environment, shorten_home
-from energyprof.record.model import (
-    Environment,
-    Flag,
-    MemoryByCause,
-    Report,
-    ResumedFrom,
-    RunInfo,
-    RunStatus,
-    Severity,
-    Totals,
-    WindowInfo,
-    Workload,
-)
+from energyprof.errors import OutputError, UsageError
+from energyprof.record.environment import shorten_home
+from energyprof.record.model import MemoryByCause, ResumedFrom, RunInfo, RunStatus, Severity
 from energyprof.record.store import new_run_id
 from energyprof.recording.batch_length import batch_length
 from energyprof.recording.cuda_timeline import device_timing
 from energyprof.recording.finish import finished_run
 from energyprof.recording.recorder import Recorder
 from energyprof.recording.run import Run
+from energyprof.recording.run_draft import RunDraft, instant_text
 from energyprof.recording.sampling_choice import chosen_sampling, sense
-from energyprof.recording.termination import Termination, how_it_ended
+from energyprof.recording.termination import Termination
 from energyprof.sensors.base import Sensor
 from energyprof.sensors.ranks import rank_of
 
@@ -47,8 +36,6 @@ __all__ = ["Profiler"]
 
 T = TypeVar("T")
 
-_ENVIRONMENT_FIELDS: Final = ("device", "threads", "flush_denormal", "keeps_freed_memory")
-_WORKLOAD_FIELDS: Final = tuple(field.name for field in fields(Workload))
 _NO_PHASE: Final = nullcontext()
 _LONGEST_DITHER_S: Final = 0.1
 
@@ -121,14 +108,11 @@ class Profiler:
         self._resumed_from = resumed_from
         self._seed = _seed_of_environment() if seed is None else seed
         self._recorder: Recorder | None = None
-        self._draft: Report | None = None
+        self._draft = RunDraft()
         self._run: Run | None = None
         self._owner = (0, 0)
         self._opened_ns = self._closed_ns = 0
         self._termination = Termination()
-        self._flags: list[Flag] = []
-        self._facts: dict[str, Any] = {}
-        self._accounts: dict[str, Any] = {}
         self._samples_seen = 0
 
     # -- the block ----------------------------------------------------------------------------------------
@@ -156,36 +140,31 @@ class Profiler:
         """
         if self._recorder is not None:
             raise UsageError(f"profiler '{self.name}' was started before: make a new one for each run")
-        started = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC)
+        started_ns = self._clock.wall_ns()
         timeline, now_ns = device_timing(self._cuda, self._clock.now_ns)
         sensing = sense(self._sampling, self._clock, self._given_sensors)
         try:
-            run_id = new_run_id(self.name, started)
+            run_id = new_run_id(self.name, datetime.fromtimestamp(started_ns / 1e9, UTC))
             recorder = Recorder(self._out, run_id, sensing.sampler, self._clock, timeline, now_ns)
         except OutputError:
             sensing.sampler.close()
             raise
         self._sampling = sensing.sampling
         self._owner = (os.getpid(), threading.get_ident())
-        self._flags = [_note("sensor-missing", problem) for problem in sensing.missing]
-        self._draft = Report(
-            run=RunInfo(
-                id=recorder.folder.path.name,
-                name=self.name,
-                status=RunStatus.PARTIAL,
-                started_at=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                seed=self._seed,
-                command=self._command,
-                resumed_from=self._resumed_from,
-            ),
-            environment=collect_environment(sensing.gpus),
-            window=WindowInfo(includes=("training", "data-loading")),
-            sensors=sensing.sampler.sensor_infos(),
-            carbon=self._carbon,
-            flags=tuple(self._flags),
+        for problem in sensing.missing:
+            self._draft.note("sensor-missing", problem)
+        run = RunInfo(
+            id=recorder.folder.path.name,
+            name=self.name,
+            status=RunStatus.PARTIAL,
+            started_at=instant_text(started_ns),
+            seed=self._seed,
+            command=self._command,
+            resumed_from=self._resumed_from,
         )
+        sensors = sensing.sampler.sensor_infos()
+        recorder.draft(self._draft.begin(run, gpus=sensing.gpus, sensors=sensors, carbon=self._carbon))
         self._recorder = recorder
-        recorder.draft(self._draft)
         recorder.start()
         self._termination.take()
         atexit.register(self.stop)
@@ -287,12 +266,9 @@ class Profiler:
         Raises:
             UnknownName: a field that the record does not have.
         """
-        for name in facts:
-            if name not in _WORKLOAD_FIELDS and name not in _ENVIRONMENT_FIELDS:
-                raise UnknownName("fact", name, (*_WORKLOAD_FIELDS, *_ENVIRONMENT_FIELDS))
-        self._facts.update(facts)
-        if self._draft is not None and self._recorder is not None:
-            self._recorder.draft(self._described(self._draft))
+        report = self._draft.describe(**facts)
+        if report is not None and self._recorder is not None:
+            self._recorder.draft(report)
 
     def account(
         self,
@@ -309,8 +285,7 @@ class Profiler:
             peak_device_memory_bytes: the allocator's peak on the device.
             includes: what the window includes: training, evaluation, checkpoints, data-loading, warm-up.
         """
-        given = {"flops": flops, "memory": memory, "peak": peak_device_memory_bytes, "includes": includes}
-        self._accounts.update({name: value for name, value in given.items() if value is not None})
+        self._draft.account(flops=flops, memory=memory, peak=peak_device_memory_bytes, includes=includes)
 
     def latest(self) -> Mapping[str, tuple[float, int]]:
         """Return the latest value of every channel and when it was read (monotonic, ns), for a live view."""
@@ -358,43 +333,20 @@ class Profiler:
             with self._active().marks.phase("idle"):
                 self._clock.sleep_until_ns(self._clock.now_ns() + int(self._idle_s * 1e9))
 
-    def _described(self, report: Report) -> Report:
-        facts = self._facts
-        work = {name: value for name, value in facts.items() if name in _WORKLOAD_FIELDS}
-        place: dict[str, Any] = {name: facts[name] for name in _ENVIRONMENT_FIELDS if name in facts}
-        environment: Environment = replace(report.environment, **place)
-        return replace(report, workload=replace(report.workload, **work), environment=environment)
-
     def _finish(self, recorder: Recorder, error: BaseException | None) -> None:
-        assert self._draft is not None
-        status, reason = how_it_ended(error)
-        duration_s = (self._closed_ns - self._opened_ns) / 1e9
-        ended = datetime.fromtimestamp(self._clock.wall_ns() / 1e9, UTC)
-        accounts = self._accounts
-        self._flags += [_note("recording-problem", p, Severity.WARNING) for p in recorder.problems]
-        draft = replace(
-            self._described(self._draft),
-            run=replace(
-                self._draft.run,
-                status=status,
-                error=reason,
-                ended_at=ended.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            ),
-            window=WindowInfo(includes=tuple(accounts.get("includes", self._draft.window.includes))),
+        for problem in recorder.problems:
+            self._draft.note("recording-problem", problem, Severity.WARNING)
+        overhead = recorder.overhead((self._closed_ns - self._opened_ns) / 1e9)
+        report = self._draft.ended(
+            error,
+            at_ns=self._clock.wall_ns(),
             sensors=recorder.sensor_infos(),
-            totals=Totals(flops=accounts.get("flops"), peak_device_memory_bytes=accounts.get("peak")),
-            memory=accounts.get("memory", MemoryByCause()),
-            overhead=replace(recorder.overhead(duration_s), sampling=self._sampling),
-            flags=tuple(self._flags),
+            overhead=replace(overhead, sampling=self._sampling),
         )
-        self._run = finished_run(recorder.folder, draft, html=self._html)
+        self._run = finished_run(recorder.folder, report, html=self._html)
 
 
 def _seed_of_environment() -> int | None:
     """Return the seed that a sitting gave this run, or None."""
     text = os.environ.get("ENERGYPROF_SEED", "")
     return int(text) if text.isdecimal() else None
-
-
-def _note(code: str, message: str, severity: Severity = Severity.INFO) -> Flag:
-    return Flag(code=code, severity=severity, message=message)

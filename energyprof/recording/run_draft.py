@@ -1,0 +1,127 @@
+"""The draft of a run's report: what is known besides its trace, from its first second to its end."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from energyprof.errors import UnknownName
+from energyprof.record.environment import collect_environment
+from energyprof.record.model import (
+    Carbon,
+    Environment,
+    Flag,
+    GpuInfo,
+    MemoryByCause,
+    Overhead,
+    Report,
+    RunInfo,
+    SensorInfo,
+    Severity,
+    Totals,
+    WindowInfo,
+    Workload,
+)
+from energyprof.recording.termination import how_it_ended
+
+__all__ = ["RunDraft", "instant_text"]
+
+_ENVIRONMENT_FIELDS: Final = ("device", "threads", "flush_denormal", "keeps_freed_memory")
+_WORKLOAD_FIELDS: Final = tuple(field.name for field in fields(Workload))
+_LEFT_IN_WINDOW: Final = ("training", "data-loading")  # unless the training code says otherwise
+
+
+class RunDraft:
+    """Collects what a run is told about itself; before the run begins there is no report yet."""
+
+    def __init__(self) -> None:
+        self._begun: Report | None = None
+        self._facts: dict[str, Any] = {}
+        self._accounts: dict[str, Any] = {}
+        self._flags: list[Flag] = []
+
+    def describe(self, **facts: Any) -> Report | None:
+        """Note fields of ``workload``, or of where it is computed; return the report as :attr:`report`.
+
+        Raises:
+            UnknownName: a field that the record does not have.
+        """
+        for name in facts:
+            if name not in _WORKLOAD_FIELDS and name not in _ENVIRONMENT_FIELDS:
+                raise UnknownName("fact", name, (*_WORKLOAD_FIELDS, *_ENVIRONMENT_FIELDS))
+        self._facts.update(facts)
+        return self.report
+
+    def account(self, **figures: Any) -> None:
+        """Note figures that the training code knows: flops, memory, peak, includes; None says nothing."""
+        self._accounts.update({name: value for name, value in figures.items() if value is not None})
+
+    def note(self, code: str, message: str, severity: Severity = Severity.INFO) -> None:
+        """Note something that a reader of the figures must know."""
+        self._flags.append(Flag(code=code, severity=severity, message=message))
+
+    def begin(
+        self, run: RunInfo, *, gpus: tuple[GpuInfo, ...], sensors: tuple[SensorInfo, ...], carbon: Carbon
+    ) -> Report:
+        """Say which run it is, what it can use and what is read of it; return its first report."""
+        self._begun = Report(
+            run=run,
+            environment=collect_environment(gpus),
+            window=WindowInfo(includes=_LEFT_IN_WINDOW),
+            sensors=sensors,
+            carbon=carbon,
+        )
+        return self._described(self._begun)
+
+    @property
+    def report(self) -> Report | None:
+        """Return the report as far as it is known, or None before the run has begun."""
+        return None if self._begun is None else self._described(self._begun)
+
+    def _described(self, begun: Report) -> Report:
+        facts = self._facts
+        work = {name: value for name, value in facts.items() if name in _WORKLOAD_FIELDS}
+        place: dict[str, Any] = {name: facts[name] for name in _ENVIRONMENT_FIELDS if name in facts}
+        environment: Environment = replace(begun.environment, **place)
+        return replace(
+            begun,
+            workload=replace(begun.workload, **work),
+            environment=environment,
+            flags=tuple(self._flags),
+        )
+
+    def ended(
+        self,
+        error: BaseException | None,
+        *,
+        at_ns: int,
+        sensors: tuple[SensorInfo, ...],
+        overhead: Overhead,
+    ) -> Report:
+        """Return all that is known when the run is over.
+
+        Args:
+            error: what ended it, if anything did.
+            at_ns: when, on the wall clock.
+            sensors: with what was observed of them.
+            overhead: what recording has cost.
+        """
+        report, accounts = self.report, self._accounts
+        assert report is not None
+        status, reason = how_it_ended(error)
+        return replace(
+            report,
+            run=replace(report.run, status=status, error=reason, ended_at=instant_text(at_ns)),
+            window=WindowInfo(includes=tuple(accounts.get("includes", report.window.includes))),
+            sensors=sensors,
+            totals=Totals(flops=accounts.get("flops"), peak_device_memory_bytes=accounts.get("peak")),
+            memory=accounts.get("memory", MemoryByCause()),
+            overhead=overhead,
+        )
+
+
+def instant_text(wall_ns: int) -> str:
+    """Return nanoseconds since the epoch as ISO 8601 in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(wall_ns / 1e9, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
