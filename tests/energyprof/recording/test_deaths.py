@@ -49,8 +49,8 @@ with energyprof.Profiler("hungry", out=sys.argv[1], html=False) as prof:
             prof.log(train_loss=1.0)
 """
 
-#: trains until it is killed. Each flush, 20 ms after the other, says when it begins, and when it is over how many
-#: steps are on disk for certain. The one of a given number stops for good after a given share of its calls.
+#: trains until it is killed. Each flush, 20 ms after the other, says when it begins, and when it is over how
+#: many steps are on disk for certain. That of a given number stops for good after a given share of its calls.
 STOPPED = """
 import os, sys, threading, time
 import energyprof
