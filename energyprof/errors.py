@@ -14,7 +14,7 @@
     ├── SensorError                    -   a sensor that failed: caught by the sampler, kept as a gap
     │   ├── SensorUnavailable          -   it is not there, or may not be read (says how to grant it)
     │   └── SensorLost                 -   it was there and went away
-    └── TrainingFailed                 1   the loss became NaN or infinite: the run ends as "failed"
+    └── TrainingFailed                 1   the loss is NaN or infinite, or memory ran out: the run ends as "failed"
 """
 
 from __future__ import annotations

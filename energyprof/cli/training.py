@@ -65,6 +65,7 @@ def train_and_report(
     Raises:
         EnergyprofError: what was asked for cannot be meant, or training failed.
     """
+    from energyprof.cli.exhaustion import memory_running_out
     from energyprof.cli.indexing import refresh_index
     from energyprof.cli.rendering import show_run
     from energyprof.cli.resuming import earlier_part
@@ -74,14 +75,14 @@ def train_and_report(
     silent = quiet or as_json
     before = None if checkpoint is None else earlier_part(checkpoint)
     profiler = Profiler(experiment.title, seed=experiment.seed, resumed_from=before, **profiling)
-    with _progress(silent) as progress:
+    with _progress(silent) as progress, memory_running_out():
         prepared = prepare(experiment, progress)
     if checkpoint is not None:
         checkpoint.require_same(prepared)
     if not silent:
         _announce(experiment, before)
     try:
-        with _plain_warnings(), profiler:
+        with _plain_warnings(), memory_running_out(), profiler:
             profiler.describe(**prepared.facts)
             with _view(experiment.title, profiler, prepared.task.batch_size, silent) as view:
                 prepared.train(profiler, view, None if checkpoint is None else checkpoint.content)
