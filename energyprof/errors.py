@@ -14,7 +14,7 @@
     ├── SensorError                    -   a sensor that failed: caught by the sampler, kept as a gap
     │   ├── SensorUnavailable          -   it is not there, or may not be read (says how to grant it)
     │   └── SensorLost                 -   it was there and went away
-    └── TrainingFailed                 1   the loss is NaN or infinite, or memory ran out: the run ends as "failed"
+    └── TrainingFailed                 1   the loss is NaN or infinite, or memory ran out: a "failed" run
 """
 
 from __future__ import annotations
@@ -103,6 +103,6 @@ class SensorLost(SensorError):  # noqa: N818
 
 
 class TrainingFailed(EnergyprofError):  # noqa: N818
-    """Training cannot go on (the loss is NaN or infinite). The run ends as ``failed``, with its report."""
+    """Training cannot go on: the loss is NaN or infinite, or memory ran out. The run ends as ``failed``."""
 
     exit_code = 1
