@@ -14,6 +14,7 @@ at most 0.5 % slower, one of 10 ms steps at most 0.2 %.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -201,15 +202,20 @@ def some_gpu() -> Iterator[str]:
 
 def print_losses(mark_ns: float, seconds: float) -> None:
     """Print what loops lose to sampling, and what that makes of short steps."""
-    loops = {"matrix products": unit_of_products(), "plain Python": unit_of_python()}
-    head = f"{'loop of':<18}{'beside it':<18}{'lost':>8}{'95 %':>20}{'noise':>9}{'wakes/s':>9}"
+    loops: dict[str, Callable[[], Unit]] = {
+        "matrix products": unit_of_products,
+        "plain Python": unit_of_python,
+        "products, all cores": partial(unit_of_products, os.cpu_count() or 1),
+    }
+    head = f"{'loop of':<21}{'beside it':<18}{'lost':>8}{'95 %':>20}{'noise':>9}{'wakes/s':>9}"
     print(
         head
         + "".join(
             f"{f'{1e3 * step_s:g} ms':>9}{f' (<{limit:.1%})':<10}" for step_s, limit in PROMISED.items()
         )
     )
-    for name, unit in loops.items():
+    for name, make in loops.items():
+        unit = make()
         for beside, around in (
             ("sampling process", partial(sampling, by="process")),
             ("sampling thread", partial(sampling, by="thread")),
@@ -222,7 +228,7 @@ def print_losses(mark_ns: float, seconds: float) -> None:
             for step_s in PROMISED:
                 told = verdict(found, mark / step_s, step_s) if mark else ""
                 steps += f"{found.share + mark / step_s:9.3%}{told:<10}"
-            row = f"{name:<18}{beside:<18}{found.share:8.3%}{interval:>20}{found.noise:9.3%}"
+            row = f"{name:<21}{beside:<18}{found.share:8.3%}{interval:>20}{found.noise:9.3%}"
             print(f"{row}{found.wakes_per_s:9.1f}{steps}", flush=True)
 
 

@@ -106,12 +106,16 @@ def unit_of_python() -> Callable[[], object]:
     return unit
 
 
-def unit_of_products() -> Callable[[], object]:
-    """Return some 50 us of matrix products: the lock is let go in each, as training does."""
+def unit_of_products(threads: int = 1) -> Callable[[], object]:
+    """Return some 50 us of matrix products: the lock is let go in each, as training does.
+
+    With as many threads as cores no processor is left to whoever samples.
+    """
     import torch
 
-    torch.set_num_threads(1)
-    a, b, out = torch.randn(128, 128), torch.randn(128, 128), torch.empty(128, 128)
+    torch.set_num_threads(threads)
+    size = round(128 * threads ** (1 / 3))
+    a, b, out = torch.randn(size, size), torch.randn(size, size), torch.empty(size, size)
 
     def unit() -> None:
         torch.mm(a, b, out=out)
