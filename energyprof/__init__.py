@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from energyprof.errors import EnergyprofError
     from energyprof.record.model import (
+        EmbodiedCarbon,
         Flag,
         MemoryByCause,
         Provenance,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from energyprof.recording.run import Run
 
 __all__ = [
+    "EmbodiedCarbon",
     "EnergyprofError",
     "Flag",
     "MemoryByCause",
@@ -50,6 +52,7 @@ __all__ = [
 __version__: Final = "0.1.0"
 
 _HOMES: Final = {
+    "EmbodiedCarbon": "energyprof.record.model",
     "EnergyprofError": "energyprof.errors",
     "Flag": "energyprof.record.model",
     "MemoryByCause": "energyprof.record.model",

@@ -2,8 +2,9 @@
 
 Two runs are comparable when everything that determines the figure, other than what is under test, is equal.
 Most keys *refuse*: runs that differ in one are not compared. Driver, host, clocks, threads and the learner's
-own settings only *warn*. Precision and compilation may differ between runs of one learner that are compared
-as arms: they are then what is under test. Between two learners they refuse.
+own settings only *warn*, and so do what CO2e is reckoned by and a second tool that measured. Precision and
+compilation may differ between runs of one learner that are compared as arms: they are then what is under
+test. Between two learners they refuse.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from energyprof.record.model import Environment, Provenance, Report, RunStatus
+from energyprof.record.model import EmbodiedCarbon, Environment, Provenance, Report, RunStatus
 
 __all__ = [
     "Difference",
@@ -38,7 +39,7 @@ class Strictness(StrEnum):
 
 _WARNING: Final = (
     *("driver", "host", "clock_policy", "threads", "flush_denormal", "keeps_freed_memory"),
-    "carbon_intensity",
+    *("carbon_intensity", "pue", "embodied", "measured_beside"),
 )
 _LEARNER: Final = ("algo", "arch", "schedule", "batch_size")
 _EXECUTION: Final = ("precision", "compiled")
@@ -177,7 +178,7 @@ def _energy(report: Report) -> dict[str, Any]:
 
 
 def _soft(report: Report) -> dict[str, Any]:
-    environment = report.environment
+    environment, beside = report.environment, report.cross_check.codecarbon
     return {
         "driver": sorted({gpu.driver for gpu in environment.gpus if gpu.driver}),
         "clock_policy": sorted({g.application_clock_hz for g in environment.gpus if g.application_clock_hz}),
@@ -186,8 +187,19 @@ def _soft(report: Report) -> dict[str, Any]:
         "flush_denormal": environment.flush_denormal,
         "keeps_freed_memory": environment.keeps_freed_memory,
         "carbon_intensity": report.carbon.intensity_g_per_kwh,
+        "pue": report.carbon.pue,
+        "embodied": _embodied(report.carbon.embodied),
+        "measured_beside": None if beside is None else beside.tool,
         **{f"config.{name}": _plain(value) for name, value in report.workload.config.items()},
     }
+
+
+def _embodied(embodied: EmbodiedCarbon | None) -> str | None:
+    """Return what making the hardware has emitted, as one value: its parts mean nothing alone."""
+    if embodied is None:
+        return None
+    share = "" if embodied.reserved == 1 else f", {embodied.reserved:g} of it reserved"
+    return f"{embodied.total_kg:g} kg over {embodied.lifetime_years:g} years{share}"
 
 
 def _difference(name: str, values: Sequence[Any]) -> Difference | None:

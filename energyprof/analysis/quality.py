@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final
 
+from energyprof.analysis.beside import ran_beside
+from energyprof.analysis.carbon import missing_carbon
 from energyprof.analysis.continuation import part_of_run
 from energyprof.analysis.device_flags import foreign_process, input_bound, temperature_drift, throttled
 from energyprof.analysis.execution_flags import compiled_steps
@@ -177,6 +179,7 @@ CHECKS: Final[tuple[Callable[[Findings], Iterator[Flag]], ...]] = (
     evaluation_in_window,
     checkpoint_in_window,
     compiled_steps,
+    ran_beside,
     estimated_share,
     no_gpu_sensor,
     cpu_missing,
@@ -185,4 +188,5 @@ CHECKS: Final[tuple[Callable[[Findings], Iterator[Flag]], ...]] = (
     steps_shorter_than_refresh,
     whole_card_memory,
     missing_values,
+    missing_carbon,
 )

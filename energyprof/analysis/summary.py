@@ -15,6 +15,8 @@ from energyprof.analysis.attribution import (
     total_quantity,
     window_quantity,
 )
+from energyprof.analysis.beside import with_gaps
+from energyprof.analysis.carbon import carbon_shares, co2e_kg
 from energyprof.analysis.cross_check import cross_check
 from energyprof.analysis.epochs import epochs, logged_values, samples_seen
 from energyprof.analysis.findings import Findings
@@ -36,7 +38,6 @@ from energyprof.record.model import (
     Totals,
 )
 from energyprof.record.trace import Trace
-from energyprof.units import joules_to_kwh
 
 __all__ = ["distribution", "step_table", "summarise"]
 
@@ -47,18 +48,22 @@ def summarise(trace: Trace, draft: Report, *, idle_power_w: Mapping[str, float] 
     Args:
         trace: what was recorded.
         draft: the report with all that is known without the trace: run, workload, environment, sensors,
-            carbon, overhead; what it holds already (quality, samples, flops, peaks, flags) is kept.
+            carbon, overhead, what ran beside; what it holds already (quality, samples, flops, peaks, flags)
+            is kept.
         idle_power_w: idle power by domain, from calibration; otherwise it is taken from what was recorded
             before and after the window.
     """
     attribution = attribute(trace, draft.sensors)
+    totals = _totals(trace, draft, attribution, idle_power_w or {})
+    beside = with_gaps(draft.cross_check.codecarbon, totals.energy_by_domain_j)
     report = replace(
         draft,
-        totals=_totals(trace, draft, attribution, idle_power_w or {}),
+        totals=totals,
+        carbon=carbon_shares(draft.carbon, totals.co2e_kg, totals.duration_s),
         quality=_quality(trace, draft.quality),
         epochs=epochs(trace.metrics, attribution.curves, attribution.steps, trace.window_ns),
         steps=_step_statistics(trace, attribution),
-        cross_check=cross_check(attribution, trace.window_ns),
+        cross_check=replace(cross_check(attribution, trace.window_ns), codecarbon=beside),
     )
     report = _with_phases(report, attribution)
     return replace(report, flags=find_flags(Findings(trace=trace, attribution=attribution, report=report)))
@@ -90,7 +95,7 @@ def _totals(
             trace, draft.environment.device, given.peak_device_memory_bytes
         ),
         peak_host_memory_bytes=_known(given.peak_host_memory_bytes, peak_host_memory(trace)),
-        co2e_kg=_co2e(energy, draft),
+        co2e_kg=co2e_kg(energy, draft.carbon),
     )
 
 
@@ -121,13 +126,6 @@ def _per(energy: Quantity, count: int | None) -> Quantity:
     if energy.value is None or energy.low is None or energy.high is None or not count:
         return Quantity.missing()
     return quantity(energy.value / count, energy.low / count, energy.high / count, energy.source)
-
-
-def _co2e(energy: Quantity, draft: Report) -> float | None:
-    intensity = draft.carbon.intensity_g_per_kwh
-    if energy.value is None or intensity is None:
-        return None
-    return joules_to_kwh(energy.value) * intensity / 1000.0
 
 
 def _quality(trace: Trace, given: Quality) -> Quality:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -87,6 +87,29 @@ def run(
     intensity: Annotated[
         float | None, typer.Option(metavar="G_PER_KWH", help="Carbon intensity of your own.")
     ] = None,
+    pue: Annotated[
+        float | None,
+        typer.Option(help="Of the building: what it adds to CO2e stands on a line of its own; from 1 on."),
+    ] = None,
+    embodied_kg: Annotated[
+        float | None,
+        typer.Option(
+            metavar="KG", help="CO2e of making the hardware: the run's share, on a line of its own."
+        ),
+    ] = None,
+    lifetime_years: Annotated[
+        float | None, typer.Option(metavar="YEARS", help="With --embodied-kg: how long the hardware serves.")
+    ] = None,
+    reserved: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="With --embodied-kg: how much of it the run has; default: 1."),
+    ] = None,
+    codecarbon: Annotated[
+        bool,
+        typer.Option(
+            "--codecarbon", help="Let CodeCarbon's tracker run beside, as a cross-check; it costs time."
+        ),
+    ] = False,
     idle: Annotated[float, typer.Option(help="Seconds of idle power recorded before and after.")] = 1.0,
     dither: Annotated[int, typer.Option(help="A short random wait every so many steps; 0: none.")] = 0,
     sync: Annotated[
@@ -101,13 +124,21 @@ def run(
 ) -> None:
     """Train a learner, measured on every step, and write its report."""
     asked = {key: value for key, value in locals().items() if key in _ASKED}
+    from energyprof.carbon import embodied_carbon
     from energyprof.cli.resuming import asked_experiment
     from energyprof.cli.training import parse_settings, train_and_report
 
     asked["settings"] = parse_settings(settings or [])
     given = [name for name in asked if _is_given(context, name)]
     experiment, checkpoint = asked_experiment(asked, given, resume, out)
-    profiling = {"out": out, "country": country, "intensity_g_per_kwh": intensity, "idle_s": idle}
+    profiling: dict[str, Any] = {
+        "out": out,
+        "country": country,
+        "intensity_g_per_kwh": intensity,
+        "idle_s": idle,
+    }
+    embodied = embodied_carbon(embodied_kg, lifetime_years, reserved)
+    profiling |= {"pue": pue, "embodied": embodied, "codecarbon": codecarbon}
     profiling |= {"dither_every": dither, "cuda": "sync" if sync else None, "sampling": sampling}
     train_and_report(experiment, profiling, checkpoint, quiet=quiet, as_json=as_json)
 

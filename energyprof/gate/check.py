@@ -289,6 +289,10 @@ def _effect(finding: Finding, enforced: bool, policies: Policies, strict: bool) 
     return Effect.WARN if wanted is Effect.ERROR and most is Effect.WARN else wanted
 
 
+#: what none of the judged figures depends on, or only one that is then refused
+_OF_CARBON: Final = ("carbon_intensity", "pue", "embodied")
+
+
 def _always(_policies: Policies) -> Policy:
     return Policy.ERROR
 
@@ -303,7 +307,7 @@ _POLICIES: Final[dict[Reason, Callable[[Policies], Policy]]] = {
 
 def _warnings(case: Case) -> Iterator[str]:
     for difference in (*case.within, *case.apart):
-        if difference.strictness is Strictness.WARN and difference.key != "carbon_intensity":
+        if difference.strictness is Strictness.WARN and difference.key not in _OF_CARBON:
             yield f"runs differ in {difference}"
     if case.budget.unguarded is not None:
         yield f"no quality guard: {case.budget.unguarded}"

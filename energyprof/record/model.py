@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from energyprof.record.carbon import Carbon, EmbodiedCarbon
+from energyprof.record.cross_check import CounterPowerGap, CrossCheck, EnergyBeside, ToolBeside
 from energyprof.record.quantity import Provenance, Quantity
 
 __all__ = [
@@ -20,6 +22,8 @@ __all__ = [
     "CounterPowerGap",
     "CrossCheck",
     "Distribution",
+    "EmbodiedCarbon",
+    "EnergyBeside",
     "Environment",
     "Epoch",
     "Flag",
@@ -39,6 +43,7 @@ __all__ = [
     "SensorInfo",
     "Severity",
     "StepStatistics",
+    "ToolBeside",
     "Totals",
     "WindowInfo",
     "Workload",
@@ -240,17 +245,6 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Carbon:
-    """How energy was turned into CO2e."""
-
-    intensity_g_per_kwh: float | None = None
-    source: str | None = None  # "CodeCarbon 3.3.2, France, 2023"
-    country: str | None = None  # ISO 3166 alpha-3, or None for the world average or a given figure
-    year: int | None = None
-    assumed: bool = False  # True where nobody named a place
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """What the training reached; fractions in [0, 1]."""
 
@@ -324,24 +318,6 @@ class StepStatistics:
     energy_j: Distribution = field(default_factory=Distribution)
     energy_source: Provenance = Provenance.MISSING
     method: str | None = None  # "bounded" or "modelled": which per-step figure energy_j summarises
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CounterPowerGap:
-    """The two estimators of one domain, side by side."""
-
-    domain: str
-    counter_j: float
-    integrated_j: float
-    relative_gap: float  # (integrated - counter) / counter
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossCheck:
-    """What was checked against what."""
-
-    counter_power: tuple[CounterPowerGap, ...] = ()
-    condition_number: float | None = None  # of the regression's design matrix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from energyprof.carbon import carbon_intensity
+from energyprof.carbon import carbon_beside, carbon_intensity
 from energyprof.clock import Clock, SystemClock
 from energyprof.errors import OutputError, UsageError
 from energyprof.record.environment import shorten_home
-from energyprof.record.model import MemoryByCause, ResumedFrom, RunInfo, RunStatus, Severity
+from energyprof.record.model import EmbodiedCarbon, MemoryByCause, ResumedFrom, RunInfo, RunStatus, Severity
 from energyprof.record.store import new_run_id
 from energyprof.recording.batch_length import batch_length
 from energyprof.recording.cuda_timeline import device_timing
@@ -31,6 +31,9 @@ from energyprof.recording.sampling_choice import chosen_sampling, sense
 from energyprof.recording.termination import Termination
 from energyprof.sensors.base import Sensor
 from energyprof.sensors.ranks import rank_of
+
+if TYPE_CHECKING:
+    from energyprof.recording.codecarbon_beside import CodeCarbonBeside
 
 __all__ = ["Profiler"]
 
@@ -53,6 +56,11 @@ class Profiler:
         seed: the run's random seed, for the record; None for ``ENERGYPROF_SEED``, where it is set.
         country: ISO 3166 alpha-3 code for the carbon intensity; None for the world average, named as assumed.
         intensity_g_per_kwh: a carbon intensity of your own, in g CO2e a kWh.
+        pue: power usage effectiveness of the building, from 1 on: what its cooling and power distribution add
+            to the CO2e stands beside it, on a line of its own. None: it is not reckoned.
+        embodied: what making the hardware has emitted; the run's share stands beside, too. None: it is not.
+        codecarbon: let CodeCarbon's own tracker run beside, as a cross-check: none of its joules are counted,
+            but what it costs is part of what is measured.
         idle_s: seconds of idle power recorded before and after the window; 0 for none.
         html: whether to write ``report.html`` beside ``report.json``.
         cuda: how marks are timed on a GPU: ``events`` (CUDA events, no waiting in the loop), ``sync`` (it
@@ -81,6 +89,9 @@ class Profiler:
         seed: int | None = None,
         country: str | None = None,
         intensity_g_per_kwh: float | None = None,
+        pue: float | None = None,
+        embodied: EmbodiedCarbon | None = None,
+        codecarbon: bool = False,
         idle_s: float = 0.0,
         html: bool = True,
         cuda: Literal["events", "sync", "off"] | None = None,
@@ -99,7 +110,8 @@ class Profiler:
         self.name = name if rank is None else f"{name}-rank{rank.number}"
         self._dither_every = dither_every
         self._out = Path(os.environ.get("ENERGYPROF_OUT", "reports") if out is None else out)
-        self._carbon = carbon_intensity(country, intensity_g_per_kwh)
+        self._carbon = carbon_beside(carbon_intensity(country, intensity_g_per_kwh), pue, embodied)
+        self._codecarbon = codecarbon
         self._idle_s, self._html, self._cuda = idle_s, html, cuda
         self._given_sensors = sensors
         self._sampling = chosen_sampling(sampling, given=sensors is not None or clock is not None)
@@ -110,6 +122,7 @@ class Profiler:
         self._recorder: Recorder | None = None
         self._draft = RunDraft()
         self._run: Run | None = None
+        self._beside: CodeCarbonBeside | None = None
         self._owner = (0, 0)
         self._opened_ns = self._closed_ns = 0
         self._termination = Termination()
@@ -140,6 +153,7 @@ class Profiler:
         """
         if self._recorder is not None:
             raise UsageError(f"profiler '{self.name}' was started before: make a new one for each run")
+        self._make_codecarbon()
         started_ns = self._clock.wall_ns()
         timeline, now_ns = device_timing(self._cuda, self._clock.now_ns)
         sensing = sense(self._sampling, self._clock, self._given_sensors)
@@ -169,6 +183,8 @@ class Profiler:
         self._termination.take()
         atexit.register(self.stop)
         self._idle()
+        if self._beside is not None:
+            self._beside.start()
         self._opened_ns = self._clock.now_ns()
         recorder.open_window()
 
@@ -183,6 +199,7 @@ class Profiler:
             return
         recorder.close_window()
         self._closed_ns = self._clock.now_ns()
+        self._stop_codecarbon()
         atexit.unregister(self.stop)
         self._termination.give_back()
         if error is None:
@@ -332,6 +349,22 @@ class Profiler:
         if self._idle_s:
             with self._active().marks.phase("idle"):
                 self._clock.sleep_until_ns(self._clock.now_ns() + int(self._idle_s * 1e9))
+
+    def _make_codecarbon(self) -> None:
+        """Make CodeCarbon's tracker, which takes seconds, before anything is recorded."""
+        if self._codecarbon:
+            from energyprof.recording.codecarbon_beside import CodeCarbonBeside
+
+            self._beside = CodeCarbonBeside()
+            self._draft.beside(self._beside.tool)
+
+    def _stop_codecarbon(self) -> None:
+        if self._beside is None:
+            return
+        self._draft.beside(self._beside.stop())
+        if self._beside.problem is not None:
+            message = f"CodeCarbon gave no figures: {self._beside.problem.rstrip('.')}."
+            self._draft.note("codecarbon-failed", message, Severity.WARNING, "cross_check.codecarbon")
 
     def _finish(self, recorder: Recorder, error: BaseException | None) -> None:
         for problem in recorder.problems:

@@ -10,6 +10,7 @@ from energyprof.errors import UnknownName
 from energyprof.record.environment import collect_environment
 from energyprof.record.model import (
     Carbon,
+    CrossCheck,
     Environment,
     Flag,
     GpuInfo,
@@ -19,6 +20,7 @@ from energyprof.record.model import (
     RunInfo,
     SensorInfo,
     Severity,
+    ToolBeside,
     Totals,
     WindowInfo,
     Workload,
@@ -40,6 +42,7 @@ class RunDraft:
         self._facts: dict[str, Any] = {}
         self._accounts: dict[str, Any] = {}
         self._flags: list[Flag] = []
+        self._beside: ToolBeside | None = None
 
     def describe(self, **facts: Any) -> Report | None:
         """Note fields of ``workload``, or of where it is computed; return the report as :attr:`report`.
@@ -57,9 +60,15 @@ class RunDraft:
         """Note figures that the training code knows: flops, memory, peak, includes; None says nothing."""
         self._accounts.update({name: value for name, value in figures.items() if value is not None})
 
-    def note(self, code: str, message: str, severity: Severity = Severity.INFO) -> None:
+    def note(
+        self, code: str, message: str, severity: Severity = Severity.INFO, field: str | None = None
+    ) -> None:
         """Note something that a reader of the figures must know."""
-        self._flags.append(Flag(code=code, severity=severity, message=message))
+        self._flags.append(Flag(code=code, severity=severity, message=message, field=field))
+
+    def beside(self, tool: ToolBeside | None) -> None:
+        """Note which other tool measures this run too, and what it found once it has."""
+        self._beside = tool
 
     def begin(
         self, run: RunInfo, *, gpus: tuple[GpuInfo, ...], sensors: tuple[SensorInfo, ...], carbon: Carbon
@@ -88,6 +97,7 @@ class RunDraft:
             begun,
             workload=replace(begun.workload, **work),
             environment=environment,
+            cross_check=CrossCheck(codecarbon=self._beside),
             flags=tuple(self._flags),
         )
 

@@ -19,6 +19,7 @@ __all__ = ["build_report", "rebuild_report", "write_index"]
 _RECORDED_FLAGS: Final = (
     "sensor-missing",
     "recording-problem",
+    "codecarbon-failed",
 )  # noted while recording, not worked out since
 
 

@@ -15,6 +15,7 @@ from energyprof.analysis.domains import energy_curves
 from energyprof.analysis.peak_memory import is_of_whole_card
 from energyprof.record.model import Flag, Provenance, Quantity, Report, RunStatus, Severity
 from energyprof.record.trace import Trace
+from energyprof.report.carbon_lines import carbon_shares
 from energyprof.report.flags import gathered
 from energyprof.report.ledger_lines import LedgerLine, ledger_lines
 from energyprof.report.progress import EnergyKnots, energy_knots
@@ -189,6 +190,8 @@ def _figures(report: Report) -> Table:
         table.add_row(kind, percent(accuracy, 2), "", "", "")
     if totals.co2e_kg is not None:
         table.add_row("CO2e", format_mass(totals.co2e_kg), "", "", _carbon_note(report))
+    for share in carbon_shares(report.carbon):
+        table.add_row(f"beside: {share.short}", format_mass(share.mass_kg), "", "", share.note)
     return table
 
 

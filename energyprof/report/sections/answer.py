@@ -7,6 +7,7 @@ from typing import Final
 
 from energyprof.analysis.peak_memory import is_of_whole_card
 from energyprof.record.model import Provenance, Quantity, Report, Severity
+from energyprof.report.carbon_lines import carbon_shares
 from energyprof.report.words import (
     counted,
     estimated_text,
@@ -220,6 +221,7 @@ def _carbon(report: Report) -> Answer:
         notes.append(carbon.source)
     if carbon.assumed:
         notes.append("assumed: nobody named a place")
+    notes += [f"beside it {format_mass(s.mass_kg)} for {s.title}: {s.note}" for s in carbon_shares(carbon)]
     return Answer(
         title="CO₂e",
         figure=_split(format_mass(mass)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from energyprof.record.model import Overhead, Provenance, Report, Sampling
+from energyprof.report.carbon_lines import carbon_sentences
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
 from energyprof.report.view import RunView
@@ -13,12 +14,14 @@ __all__ = ["not_counted", "section"]
 
 _READERS = {Sampling.PROCESS: "a process of their own", Sampling.THREAD: "a thread of this process"}
 
+_COOLING = "Cooling, and everything else a data centre adds (its PUE)."
+_MAKING = "Making the hardware (its embodied carbon)."
 _NEVER_COUNTED = (
     "Losses in the power supply and in voltage regulators before the sensor, commonly 5 to 20 % on top.",
-    "Cooling, and everything else a data centre adds (its PUE).",
+    _COOLING,
     "Network, storage and any other machine that took part.",
     "Main board, fans and disks of this machine.",
-    "Making the hardware (its embodied carbon).",
+    _MAKING,
 )
 
 
@@ -33,6 +36,7 @@ def section(view: RunView) -> Section:
         overhead=_overhead(report),
         method=_method(report),
         missing=not_counted(report),
+        carbon=carbon_sentences(report),
         problems=view.trace.problems if view.trace is not None else (),
     )
     return Section(
@@ -58,7 +62,11 @@ def not_counted(report: Report) -> list[str]:
         left_out.append("Main memory (DRAM), unless the processor's own sensor includes it.")
     if report.environment.gpus and "gpu" not in kinds:
         left_out.append("The GPU: its sensors gave no energy in this run.")
-    return left_out + list(_NEVER_COUNTED)
+    reckoned = {
+        _COOLING: report.carbon.pue_co2e_kg is not None,
+        _MAKING: report.carbon.embodied_co2e_kg is not None,
+    }
+    return left_out + [text for text in _NEVER_COUNTED if not reckoned.get(text)]
 
 
 def _workload(report: Report) -> list[tuple[str, str]]:
@@ -144,9 +152,15 @@ def _overhead(report: Report) -> list[tuple[str, str]]:
         ("Sampler, CPU time", None if cost.sampler_cpu_s is None else format_duration(cost.sampler_cpu_s)),
         *_beside(cost),
         ("Sensor readings", format_count(cost.sampler_readings)),
+        *_second_tool(report),
         ("Trace on disk", None if cost.trace_bytes is None else format_bytes(cost.trace_bytes)),
     ]
     return [(name, DASH if value is None else value) for name, value in rows]
+
+
+def _second_tool(report: Report) -> list[tuple[str, str]]:
+    tool = report.cross_check.codecarbon
+    return [] if tool is None else [(f"{tool.tool}, beside", "in none of these figures")]
 
 
 def _beside(cost: Overhead) -> list[tuple[str, str]]:

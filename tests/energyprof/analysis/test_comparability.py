@@ -15,6 +15,7 @@ from energyprof.analysis.comparability import (
 )
 from energyprof.record.model import (
     Carbon,
+    EmbodiedCarbon,
     Environment,
     GpuInfo,
     Provenance,
@@ -22,6 +23,7 @@ from energyprof.record.model import (
     Report,
     RunInfo,
     RunStatus,
+    ToolBeside,
     Totals,
     WindowInfo,
     Workload,
@@ -68,6 +70,9 @@ def report() -> Report:
     )
 
 
+MAKING = EmbodiedCarbon(total_kg=150, lifetime_years=4, reserved=0.5)
+
+
 def with_(part: str, **changes: Any) -> Report:
     base = report()
     return replace(base, **{part: replace(getattr(base, part), **changes)})
@@ -102,6 +107,9 @@ WARNED = {
     "threads": with_("environment", threads=4),
     "config.lr": with_("workload", config={"lr": 0.002}),
     "carbon_intensity": with_("carbon", intensity_g_per_kwh=56.0),
+    "pue": with_("carbon", intensity_g_per_kwh=400.0, pue=1.3),
+    "embodied": with_("carbon", intensity_g_per_kwh=400.0, embodied=MAKING),
+    "measured_beside": with_("cross_check", codecarbon=ToolBeside(tool="CodeCarbon 3.3.2")),
 }
 
 
@@ -117,6 +125,15 @@ def test_a_soft_key_that_differs_only_warns(key: str) -> None:
     (found,) = differences([report(), WARNED[key]])
     assert (found.key, found.strictness) == (key, Strictness.WARN)
     assert comparable_groups([report(), WARNED[key]]) == ((0, 1),)
+
+
+def test_what_carbon_is_reckoned_by_is_named_in_a_difference() -> None:
+    other = with_("carbon", pue=1.3, embodied=replace(MAKING, reserved=1.0))
+    words = {str(d) for d in differences([with_("carbon", pue=1.1, embodied=MAKING), other])}
+    assert words == {
+        "pue: 1.1 / 1.3",
+        "embodied: 150 kg over 4 years, 0.5 of it reserved / 150 kg over 4 years",
+    }
 
 
 def test_equal_runs_differ_in_nothing_whatever_their_id_and_seed() -> None:

@@ -109,6 +109,20 @@ def test_the_carbon_of_a_named_country_and_of_none(
         assert total["co2e_kg"] == pytest.approx(expected)
         assert carbon["assumed"] is (not place)
     assert "world average" in carbon["source"]
+    assert (carbon["pue"], carbon["embodied"]) == (None, None)
+
+
+def test_the_building_and_the_making_stand_beside_the_carbon_of_the_energy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    making = ("--embodied-kg", "150", "--lifetime-years", "4", "--reserved", "0.5")
+    assert run(tmp_path, "--algo", "mf", "--json", *QUICK, "--intensity", "50", "--pue", "1.3", *making) == 0
+    data = json.loads(capsys.readouterr().out)
+    carbon, total = data["carbon"], data["totals"]
+    assert total["co2e_kg"] == pytest.approx(total["energy_j"]["value"] / 3.6e6 * 0.05)
+    assert carbon["pue_co2e_kg"] == pytest.approx(0.3 * total["co2e_kg"])
+    assert carbon["embodied"] == {"total_kg": 150, "lifetime_years": 4, "reserved": 0.5}
+    assert carbon["embodied_co2e_kg"] == pytest.approx(75 * total["duration_s"] / (4 * 31_557_600))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +150,11 @@ def test_the_carbon_of_a_named_country_and_of_none(
         ),
         (("--algo", "mf", "--country", "XXX"), "unknown country code"),
         (("--algo", "mf", "--intensity", "-3"), "give a number of at least 0"),
+        (("--algo", "mf", "--pue", "0.9"), "PUE 0.9: give a number of at least 1"),
+        (("--algo", "mf", "--pue", "nan"), "PUE nan: give a number of at least 1"),
+        (("--algo", "mf", "--embodied-kg", "150"), "add --lifetime-years"),
+        (("--algo", "mf", "--reserved", "0.5"), "add --embodied-kg and --lifetime-years"),
+        (("--algo", "mf", "--embodied-kg", "1", "--lifetime-years", "0"), "a lifetime of 0 years"),
         (("--algo", "ff", "--schedule", "sequential"), "has one schedule only"),
         (("--algo", "cafo", "--arch", "mlp:10"), "cafo cannot train 'mlp:10'"),
         (("--algo", "mf", "--twin", "bp"), "--twin bp goes with --algo bp"),

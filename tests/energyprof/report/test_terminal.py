@@ -11,7 +11,7 @@ from energyprof.analysis.comparison import compare
 from energyprof.analysis.explanation import explain, profile_of
 from energyprof.analysis.reaching import parse_target
 from energyprof.analysis.restopping import StoppingRule, restop
-from energyprof.record.model import Report
+from energyprof.record.model import EmbodiedCarbon, Report
 from energyprof.record.trace import Trace
 from energyprof.report.terminal import run_summary, sparkline
 from energyprof.report.terminal_comparison import comparison_summary, explanation_summary, restop_summary
@@ -52,6 +52,16 @@ def test_the_driver_s_figure_of_a_card_is_named_as_the_whole_card_s(runs: Runs) 
     assert re.search(
         r"Peak memory +\S+ [GM]iB +on the device", shown(run_summary(replace(report, flags=flags), trace))
     )
+
+
+def test_what_stands_beside_the_carbon_has_lines_of_its_own(runs: Runs) -> None:
+    report, trace = runs["gpu"]
+    assert "beside:" not in shown(run_summary(report, trace))
+    making = EmbodiedCarbon(total_kg=100, lifetime_years=2)
+    carbon = replace(report.carbon, pue=1.5, pue_co2e_kg=0.004, embodied=making, embodied_co2e_kg=0.00025)
+    text = shown(run_summary(replace(report, carbon=carbon), trace))
+    assert re.search(r"beside: building +4.00 g +PUE 1.5, as given", text)
+    assert re.search(r"beside: making +250 mg +100 kg over 2 years", text)
 
 
 def test_an_estimate_is_told_apart_in_a_word_and_not_only_by_colour(runs: Runs) -> None:

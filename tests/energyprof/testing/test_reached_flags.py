@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -167,9 +168,35 @@ def killed() -> Flags:
         return rebuild_report(list_runs(Path(out))[0], html=False).flags
 
 
+def tracked(fails: bool = False) -> Flags:
+    """Return the flags of a run that a stand-in of CodeCarbon's tracker watches too."""
+
+    class OfflineEmissionsTracker:
+        final_emissions_data = SimpleNamespace(gpu_energy=0.0, cpu_energy=1e-6, ram_energy=1e-6, duration=1.0)
+
+        def __init__(self, **_: Any) -> None:
+            if fails:
+                raise RuntimeError("no such hardware")
+
+        def get_detected_hardware(self) -> dict[str, int]:
+            return {"gpu_count": 0}
+
+        def start(self) -> None: ...
+        def stop(self) -> None: ...
+
+    module = ModuleType("codecarbon")
+    vars(module).update(OfflineEmissionsTracker=OfflineEmissionsTracker)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "codecarbon", module)
+        with recorded([], html=False, codecarbon=True) as prof:
+            pass
+    return prof.run.report.flags
+
+
 FLAGS: dict[str, Callable[[], Flags]] = {
     "aliasing": lambda: simulated(CARDS["pascal"].with_sensor(noise_w=1.0)),
     "checkpoint-in-window": troubled_machine,
+    "codecarbon-failed": lambda: tracked(fails=True),
     "compiled-steps": compiled,
     "counter-frozen": lambda: simulated(faults=[during(3, 6, kind=FaultKind.COUNTER_FROZEN)]),
     "counter-power-gap": lambda: simulated(ADA.with_sensor(counter_gain=1.12), steady(200, 6.0)),
@@ -183,6 +210,7 @@ FLAGS: dict[str, Callable[[], Flags]] = {
     "gpu-missing": one_unreadable_gpu_of_two,
     "ill-conditioned": lambda: simulated(load=LOCKED),
     "input-bound": troubled_machine,
+    "measured-by-two": tracked,
     "missing-value": simulated,
     "no-gpu-sensor": unreadable_gpu,
     "part-of-run": resumed,
@@ -228,6 +256,6 @@ def test_every_flag_in_the_source_is_among_them() -> None:
     package = Path(energyprof.__file__).parent
     sources = [*(package / "analysis").glob("*.py"), package / "recording" / "profiler.py"]
     text = "\n".join(source.read_text() for source in sources)
-    named = set(re.findall(r'(?:code=|_note\()"([a-z-]+)"', text))
+    named = set(re.findall(r'(?:code=|note\()"([a-z-]+)"', text))
     assert len(named) >= 23
     assert named <= set(FLAGS)

@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from energyprof.record.model import Epoch, Flag, Provenance, Quality, Quantity, Report, Severity, Totals
+from energyprof.analysis.carbon import carbon_shares
+from energyprof.record.model import (
+    EmbodiedCarbon,
+    Epoch,
+    Flag,
+    Provenance,
+    Quality,
+    Quantity,
+    Report,
+    Severity,
+    Totals,
+)
 from energyprof.record.trace import Trace
 from energyprof.report.sections.answer import Answer, answers_of, lead_of
 
@@ -18,6 +29,23 @@ def titled(report: Report, start: str) -> Answer:
 
 def with_(report: Report, **fields: Any) -> Report:
     return dataclasses.replace(report, **fields)
+
+
+def test_what_stands_beside_the_carbon_is_told_under_it_and_is_not_in_it(runs: Runs) -> None:
+    report = runs["gpu"][0]
+    carbon = carbon_shares(
+        dataclasses.replace(
+            report.carbon, pue=1.5, embodied=EmbodiedCarbon(total_kg=100, lifetime_years=1, reserved=0.25)
+        ),
+        0.008,
+        315.576,
+    )
+    answer = titled(with_(report, carbon=carbon), "CO")
+    assert answer.figure == titled(report, "CO").figure
+    assert answer.notes[-2:] == (
+        "beside it 4.00 g for the building: PUE 1.5, as given",
+        "beside it 250 mg for making the hardware: 100 kg over 1 year, 25 % of it reserved",
+    )
 
 
 def test_the_six_figures_are_there_for_every_kind_of_run(runs: Runs) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from energyprof.record.model import (
+    EmbodiedCarbon,
+    EnergyBeside,
     Epoch,
     Flag,
     MemoryByCause,
@@ -17,6 +19,7 @@ from energyprof.record.model import (
     Report,
     ResumedFrom,
     Severity,
+    ToolBeside,
     Totals,
 )
 from energyprof.record.trace import Trace
@@ -228,3 +231,45 @@ def test_a_histogram_says_how_many_lie_beyond() -> None:
     made = steps.histogram("time", values, "s", str)
     assert made is not None
     assert (made["longer"], made["greatest"]) == (3, "10.0")
+
+
+def test_what_was_given_of_building_and_making_is_reckoned_and_no_longer_listed_as_left_out(
+    runs: Runs,
+) -> None:
+    report, trace = runs["gpu"]
+    making = EmbodiedCarbon(total_kg=100, lifetime_years=2)
+    carbon = dataclasses.replace(
+        report.carbon, pue=1.5, pue_co2e_kg=0.004, embodied=making, embodied_co2e_kg=0.00025
+    )
+    told = dataclasses.replace(report, carbon=carbon)
+    left_out = " ".join(method.not_counted(told))
+    assert "PUE" not in left_out
+    assert "embodied" not in left_out
+    assert "power supply" in left_out
+    body = html.unescape(method.section(RunView(told, trace)).body)
+    assert "This alone is the run's CO₂e." in body
+    assert "4.00 g, the CO₂e of the energy x (PUE - 1), with a PUE of 1.5 as given" in body
+    assert "250 mg, the run's share of 100 kg over 2 years" in body
+    assert "This alone" not in html.unescape(method.section(RunView(report, trace)).body)
+
+
+def test_a_pue_that_gave_no_figure_is_still_listed_as_left_out(bare: Report) -> None:
+    told = dataclasses.replace(bare, carbon=dataclasses.replace(bare.carbon, pue=1.5))
+    assert any("PUE" in text for text in method.not_counted(told))
+
+
+def test_another_tool_beside_is_held_against_the_record_and_named_in_what_measuring_cost(runs: Runs) -> None:
+    report, trace = runs["gpu"]
+    energies = (
+        EnergyBeside(kind="gpu", energy_j=900.0, ours_j=1000.0, relative_gap=-0.1),
+        EnergyBeside(kind="ram", energy_j=20.0),
+    )
+    tool = ToolBeside(tool="CodeCarbon 3.3.2", duration_s=99.0, gpus=1, energies=energies)
+    check = dataclasses.replace(report.cross_check, codecarbon=tool)
+    told = dataclasses.replace(report, cross_check=check)
+    body = html.unescape(energy.section(RunView(told, trace)).body)
+    assert "GPU: CodeCarbon counted 900 J, this record 1.00 kJ: 10.0 % less." in body
+    assert "It counted for 1 min 39 s, and the window is" in body
+    assert "nothing that it counted is in the totals" in body
+    assert "in none of these figures" in method.section(RunView(told, trace)).body
+    assert "Another tool" not in energy.section(RunView(report, trace)).body
