@@ -27,7 +27,7 @@ __all__ = ["Loss", "WitnessClock", "idle_thread", "loss", "unit_of_products", "u
 WAKES_PER_S: Final = 11
 BEFORE_NS: Final = 100_000
 AFTER_NS: Final = 1_000_000  # caches are filled again, and the loop has its processor back
-AWAY_NS: Final = 20_000_000
+MARGIN_NS: Final = 20_000_000  # of a stretch: what lies nearer to its ends is left out
 DRAWS: Final = 2_000
 
 
@@ -49,11 +49,11 @@ class WitnessClock(SystemClock):
 
     def awake_ns(self, begin_ns: int, end_ns: int) -> NDArray[np.int64]:
         """Return (n, 2) the spans inside a stretch of time in which somebody did not wait, by their begin."""
-        waits = np.array(self._waits, np.int64).reshape(-1, 2)
+        waits = np.array(self._waits or [(0, 0)], np.int64)
         spans = np.column_stack([waits.max(axis=1)[:-1], waits[1:, 0]])
         read = np.unique(np.concatenate([np.empty(0, np.int64), *self._elsewhere]))
         spans = _united(np.concatenate([spans, np.column_stack([read - BEFORE_NS, read])]))
-        return spans[(spans[:, 0] > begin_ns + AWAY_NS) & (spans[:, 1] < end_ns - AWAY_NS)]
+        return spans[(spans[:, 0] > begin_ns + MARGIN_NS) & (spans[:, 1] < end_ns - MARGIN_NS)]
 
     def saw_awake(self, read_ns: NDArray[np.int64]) -> None:
         """Take in when another process had read something."""
@@ -142,12 +142,16 @@ def loss(starts: NDArray[np.int64], awake: NDArray[np.int64]) -> Loss:
 
     Args:
         starts: (n,) when its units began.
-        awake: (m, 2) when the thread was awake.
+        awake: (m, 2) when somebody else was awake, in order; m is 2 or more.
+
+    Raises:
+        ValueError: too little was seen to tell a loss from noise.
     """
+    if len(awake) < 2:
+        raise ValueError(f"{len(awake)} wake-ups were seen: time a longer loop")
     length = np.diff(starts).astype(np.float64)
     windows = awake + np.array([-BEFORE_NS, AFTER_NS])
-    lost, elsewhere = (_excess(starts, length, windows + shift) for shift in (0, AWAY_NS))
-    elsewhere = 0.5 * (elsewhere + _excess(starts, length, windows - AWAY_NS))
+    lost, elsewhere = _excess(starts, length, windows), _elsewhere(starts, length, windows)
     per_s = len(awake) / (starts[-1] - starts[0])
     draws = np.random.default_rng(0).integers(len(awake), size=(DRAWS, len(awake)))
     low, high = np.quantile((lost - elsewhere)[draws].mean(axis=1), [0.025, 0.975]) * per_s
@@ -160,8 +164,31 @@ def loss(starts: NDArray[np.int64], awake: NDArray[np.int64]) -> Loss:
     )
 
 
+def _elsewhere(
+    starts: NDArray[np.int64], length: NDArray[np.float64], windows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return (m,) the excess of a window as long, half-way to the next wake-up; the mean where none has room.
+
+    Raises:
+        ValueError: no two wake-ups leave room between them.
+    """
+    half = (windows[:-1, 1] - windows[:-1, 0]) // 2
+    middle = (windows[:-1, 1] + windows[1:, 0]) // 2
+    room = windows[1:, 0] - windows[:-1, 1] >= 2 * half
+    if not room.any():
+        raise ValueError(
+            "there is a wake-up always: what is lost to it cannot be told from the loop's own pace"
+        )
+    found = _excess(starts, length, np.column_stack([middle - half, middle + half])[room])
+    elsewhere = np.full(len(windows), found.mean())
+    elsewhere[:-1][room] = found
+    return elsewhere
+
+
 def _united(spans: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return spans in order, those that touch as one: a loss is counted once."""
+    if not len(spans):
+        return spans
     spans = spans[np.argsort(spans[:, 0])]
     new = np.append(True, spans[1:, 0] > np.maximum.accumulate(spans[:, 1])[:-1] + BEFORE_NS + AFTER_NS)
     first = np.flatnonzero(new)
