@@ -15,7 +15,6 @@ class CarbonShare:
     """A mass beside the CO2e of the energy, never in it."""
 
     title: str
-    short: str
     mass_kg: float
     note: str
 
@@ -26,8 +25,7 @@ def carbon_shares(carbon: Carbon) -> list[CarbonShare]:
     if carbon.pue is not None and carbon.pue_co2e_kg is not None:
         shares.append(
             CarbonShare(
-                title="the building",
-                short="building",
+                title="building",
                 mass_kg=carbon.pue_co2e_kg,
                 note=f"PUE {carbon.pue:g}, as given",
             )
@@ -35,8 +33,7 @@ def carbon_shares(carbon: Carbon) -> list[CarbonShare]:
     if carbon.embodied is not None and carbon.embodied_co2e_kg is not None:
         shares.append(
             CarbonShare(
-                title="making the hardware",
-                short="making",
+                title="making",
                 mass_kg=carbon.embodied_co2e_kg,
                 note=_hardware(carbon),
             )
@@ -51,12 +48,12 @@ def carbon_sentences(report: Report) -> list[str]:
     if carbon.pue is not None and carbon.pue_co2e_kg is not None:
         text.append(
             f"The building, for cooling and power distribution: {format_mass(carbon.pue_co2e_kg)}, "
-            f"the CO₂e of the energy x (PUE - 1), with a PUE of {carbon.pue:g} as given."
+            f"the CO₂e of the energy × (PUE − 1), with a PUE of {carbon.pue:g} as given."
         )
     if carbon.embodied is not None and carbon.embodied_co2e_kg is not None:
         text.append(
             f"Making the hardware: {format_mass(carbon.embodied_co2e_kg)}, the run's share of "
-            f"{_hardware(carbon)}, for {format_duration(totals.duration_s)} (M = TE x TS x RS of the "
+            f"{_hardware(carbon)}, for {format_duration(totals.duration_s)} (M = TE × TS × RS of the "
             "Software Carbon Intensity specification, ISO/IEC 21031:2024)."
         )
     if not text:

@@ -191,7 +191,7 @@ def _figures(report: Report) -> Table:
     if totals.co2e_kg is not None:
         table.add_row("CO2e", format_mass(totals.co2e_kg), "", "", _carbon_note(report))
     for share in carbon_shares(report.carbon):
-        table.add_row(f"beside: {share.short}", format_mass(share.mass_kg), "", "", share.note)
+        table.add_row(f"beside: {share.title}", format_mass(share.mass_kg), "", "", share.note)
     return table
 
 

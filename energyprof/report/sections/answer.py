@@ -221,7 +221,9 @@ def _carbon(report: Report) -> Answer:
         notes.append(carbon.source)
     if carbon.assumed:
         notes.append("assumed: nobody named a place")
-    notes += [f"beside it {format_mass(s.mass_kg)} for {s.title}: {s.note}" for s in carbon_shares(carbon)]
+    shares = [f"{share.title} {format_mass(share.mass_kg)}" for share in carbon_shares(carbon)]
+    if shares:
+        notes.append(f"beside it: {', '.join(shares)}")
     return Answer(
         title="CO₂e",
         figure=_split(format_mass(mass)),

@@ -248,7 +248,7 @@ def test_what_was_given_of_building_and_making_is_reckoned_and_no_longer_listed_
     assert "power supply" in left_out
     body = html.unescape(method.section(RunView(told, trace)).body)
     assert "This alone is the run's CO₂e." in body
-    assert "4.00 g, the CO₂e of the energy x (PUE - 1), with a PUE of 1.5 as given" in body
+    assert "4.00 g, the CO₂e of the energy × (PUE − 1), with a PUE of 1.5 as given" in body
     assert "250 mg, the run's share of 100 kg over 2 years" in body
     assert "This alone" not in html.unescape(method.section(RunView(report, trace)).body)
 
