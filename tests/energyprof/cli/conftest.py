@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import energyprof
+from energyprof.cli.live import LineView
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +21,15 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                         sum(range(20_000))
                     prof.log(train_loss=1.0 / (index + 1), validation_loss=1.0, validation_accuracy=0.5)
     return out
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
+    """Let Ctrl-C come when so many epochs are over."""
+    left = [epochs]
+
+    def ended(_view: LineView, _epoch: object) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(LineView, "epoch_ended", ended)

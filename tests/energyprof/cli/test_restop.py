@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from energyprof.cli import main
-from energyprof.cli.live import LineView
 from energyprof.record.model import Report, RunStatus
 from energyprof.record.schema import read_report
 from energyprof.record.store import list_runs
 from learners.training.checkpoint_writer import CheckpointWriter
+from tests.energyprof.cli.conftest import interrupt_after
 
 SMALL = ("--algo", "mf", "--schedule", "sequential", "--arch", "mlp:16,12", "--idle", "0", "--threads", "1")
 
@@ -59,18 +59,6 @@ def restopped(out: Path, capsys: pytest.CaptureFixture[str], run_id: str, *argum
 def in_time(out: Path) -> list[Report]:
     found = [read_report(folder / "report.json") for folder in list_runs(out)]
     return sorted(found, key=lambda report: report.run.started_at)
-
-
-def interrupt_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
-    """Let Ctrl-C come when so many epochs are over."""
-    left = [epochs]
-
-    def ended(_view: LineView, _epoch: object) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(LineView, "epoch_ended", ended)
 
 
 @pytest.fixture(scope="module")

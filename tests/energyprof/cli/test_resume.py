@@ -15,10 +15,10 @@ import pytest
 import torch
 
 from energyprof.cli import main
-from energyprof.cli.live import LineView
 from energyprof.record.model import Provenance, Report, RunStatus
 from energyprof.record.schema import read_report, report_json_schema
 from energyprof.record.store import list_runs
+from tests.energyprof.cli.conftest import interrupt_after
 
 SMALL = ("--algo", "mf", "--schedule", "sequential", "--arch", "mlp:16,12", "--idle", "0", "--threads", "1")
 
@@ -39,18 +39,6 @@ def reports(out: Path) -> list[Report]:
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     content = torch.load(folder / "checkpoint.pt", weights_only=True)
     return dict(content["learner"]["tensors"])
-
-
-def interrupt_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
-    """Let Ctrl-C come when so many epochs are over."""
-    left = [epochs]
-
-    def ended(_view: LineView, _epoch: object) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(LineView, "epoch_ended", ended)
 
 
 @pytest.fixture
