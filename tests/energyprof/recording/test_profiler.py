@@ -315,8 +315,8 @@ def test_phases_of_another_thread_do_not_tear_the_ledger(tmp_path: Path) -> None
 
 
 A_THOUSAND = """
-import gc, threading
-import psutil
+import ctypes, gc, threading
+import psutil, pyarrow
 import energyprof
 from tests.energyprof.recording.conftest import SteadySensor
 
@@ -328,6 +328,8 @@ def left(count):
             for _ in prof.steps([[0] * 8]):
                 pass
     gc.collect()
+    pyarrow.default_memory_pool().release_unused()
+    getattr(ctypes.CDLL(None), "malloc_trim", int)(0)  # else what the heap keeps comes and goes by megabytes
     return threading.active_count(), process.num_fds(), process.memory_info().rss
 
 for count in (100, 200, 200, 200, 200, 200):
@@ -351,9 +353,7 @@ def test_a_thousand_profilers_leave_no_thread_no_descriptor_and_no_memory(tmp_pa
     threads, descriptors, memory_bytes = zip(*later, strict=True)
     assert max(threads) <= first[0]
     assert max(descriptors) <= first[1]
-    assert (
-        min(memory_bytes[2:]) - first[2] < 6e6
-    )  # a leak grows with every run; the allocator's heaps come and go
+    assert max(memory_bytes[1:]) - memory_bytes[0] < 2e6
     assert len(list_runs(tmp_path / "runs")) == 1100
 
 
