@@ -14,7 +14,7 @@ from energyprof.analysis.findings import Findings
 from energyprof.record.model import Carbon, EmbodiedCarbon, Flag, Quantity, Severity
 from energyprof.units import joules_to_kwh
 
-__all__ = ["carbon_shares", "co2e_kg", "embodied_share_kg", "missing_carbon"]
+__all__ = ["co2e_kg", "embodied_share_kg", "missing_carbon", "with_carbon_shares"]
 
 _YEAR_S: Final = 365.25 * 86_400.0
 
@@ -26,7 +26,7 @@ def co2e_kg(energy_j: Quantity, carbon: Carbon) -> float | None:
     return joules_to_kwh(energy_j.value) * carbon.intensity_g_per_kwh / 1000.0
 
 
-def carbon_shares(carbon: Carbon, mass_kg: float | None, duration_s: float) -> Carbon:
+def with_carbon_shares(carbon: Carbon, mass_kg: float | None, duration_s: float) -> Carbon:
     """Fill in what stands beside the CO2e of the energy.
 
     Args:

@@ -16,7 +16,7 @@ from energyprof.analysis.attribution import (
     window_quantity,
 )
 from energyprof.analysis.beside import with_gaps
-from energyprof.analysis.carbon import carbon_shares, co2e_kg
+from energyprof.analysis.carbon import co2e_kg, with_carbon_shares
 from energyprof.analysis.cross_check import cross_check
 from energyprof.analysis.epochs import epochs, logged_values, samples_seen
 from energyprof.analysis.findings import Findings
@@ -59,7 +59,7 @@ def summarise(trace: Trace, draft: Report, *, idle_power_w: Mapping[str, float] 
     report = replace(
         draft,
         totals=totals,
-        carbon=carbon_shares(draft.carbon, totals.co2e_kg, totals.duration_s),
+        carbon=with_carbon_shares(draft.carbon, totals.co2e_kg, totals.duration_s),
         quality=_quality(trace, draft.quality),
         epochs=epochs(trace.metrics, attribution.curves, attribution.steps, trace.window_ns),
         steps=_step_statistics(trace, attribution),

@@ -135,11 +135,14 @@ def run(
         "out": out,
         "country": country,
         "intensity_g_per_kwh": intensity,
+        "pue": pue,
+        "embodied": embodied_carbon(embodied_kg, lifetime_years, reserved),
+        "codecarbon": codecarbon,
         "idle_s": idle,
+        "dither_every": dither,
+        "cuda": "sync" if sync else None,
+        "sampling": sampling,
     }
-    embodied = embodied_carbon(embodied_kg, lifetime_years, reserved)
-    profiling |= {"pue": pue, "embodied": embodied, "codecarbon": codecarbon}
-    profiling |= {"dither_every": dither, "cuda": "sync" if sync else None, "sampling": sampling}
     train_and_report(experiment, profiling, checkpoint, quiet=quiet, as_json=as_json)
 
 

@@ -132,9 +132,8 @@ class RelayedSampler:
         with self._talking:
             if not self._finished:
                 self._ask(ROWS_OF_CUDA if Program.here().uses_cuda() else ROWS, _ANSWER_S)
+                self._here.poll()
         chunks, self._rows = self._rows, []
-        if not self._finished:
-            self._here.poll()
         here = self._here.collect()
         chunks.append((array("i", [number + self._first_here for number in here[0]]), *here[1:]))
         columns = joined(chunks)

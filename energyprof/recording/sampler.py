@@ -61,6 +61,8 @@ class Sampler:
     :meth:`poll` and :meth:`finish` belong to one thread at a time; everything else may be called from any.
     """
 
+    elsewhere_cpu_s: Final = None  # it reads in this process
+
     def __init__(self, sensors: Sequence[Sensor], clock: Clock, origin_ns: int) -> None:
         """Prepare to read ``sensors``; the first :meth:`poll` is due at once.
 
@@ -69,7 +71,7 @@ class Sampler:
             clock: the one clock.
             origin_ns: the monotonic time that rows call 0.
         """
-        self.origin_ns = self._origin_ns = origin_ns
+        self.origin_ns = origin_ns
         self.channels: tuple[ChannelSpec, ...] = tuple(spec for sensor in sensors for spec in sensor.channels)
         self._rows = RowBuffer(tuple(spec.name for spec in self.channels), origin_ns)
         self._latest: dict[str, TimedValue] = {}
@@ -214,8 +216,6 @@ class Sampler:
                 for (sensor, reason), (count, first, last) in self._problems.items()
             )
 
-    elsewhere_cpu_s: Final = None
-
     @property
     def sensor_names(self) -> tuple[str, ...]:
         """Return, for each channel, the sensor that gives it."""
@@ -304,7 +304,7 @@ class Sampler:
         self._note(track.name, reason, after_ns)
 
     def _note(self, sensor: str, reason: str, now_ns: int) -> None:
-        at_ns = now_ns - self._origin_ns
+        at_ns = now_ns - self.origin_ns
         with self._problems_lock:
             if len(self._problems) >= _MOST_PROBLEMS and (sensor, reason) not in self._problems:
                 reason = _OTHERS

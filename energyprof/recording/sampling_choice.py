@@ -16,10 +16,9 @@ from energyprof.recording.sampler import Sampler
 from energyprof.sensors.base import Sensor
 from energyprof.sensors.discovery import discover
 
-__all__ = ["SAMPLING_VARIABLE", "Sensing", "chosen_sampling", "sense"]
+__all__ = ["Sensing", "chosen_sampling", "sense"]
 
-#: The environment variable that chooses where the caller does not.
-SAMPLING_VARIABLE: Final = "ENERGYPROF_SAMPLING"
+_VARIABLE: Final = "ENERGYPROF_SAMPLING"  # chooses where the caller does not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,7 @@ def chosen_sampling(asked: str | None, *, given: bool) -> Sampling | None:
     """
     if given and asked is None:
         return Sampling.THREAD
-    name = asked or os.environ.get(SAMPLING_VARIABLE)
+    name = asked or os.environ.get(_VARIABLE)
     if not name:
         return None
     try:

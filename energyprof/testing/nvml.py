@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
+from unittest.mock import patch
 
 from energyprof.clock import Clock, SystemClock
 from energyprof.errors import DeviceError, UnknownName, UsageError
@@ -151,12 +152,10 @@ class StandInNvml:
         outer_path = _open(library, self._shared.path)
         before = _swap(pynvml, library, 0, {})
         variables = {} if self._shared.block.is_virtual else self.environment()
-        earlier = {name: os.environ.get(name) for name in variables}
-        os.environ.update(variables)
         try:
-            yield
+            with patch.dict(os.environ, variables):
+                yield
         finally:
-            _restore(earlier)
             _swap(pynvml, *before)
             _open(library, outer_path)
 
@@ -179,14 +178,6 @@ def _card(card: Card | str) -> Card:
     if card not in CARDS:
         raise UnknownName("card", card, CARDS)
     return CARDS[card]
-
-
-def _restore(variables: Mapping[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
 
 
 def _open(library: ctypes.CDLL, path: Path | None) -> Path | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energyprof.analysis.carbon import carbon_shares, co2e_kg, embodied_share_kg
+from energyprof.analysis.carbon import co2e_kg, embodied_share_kg, with_carbon_shares
 from energyprof.record.model import Carbon, EmbodiedCarbon, Provenance, Quantity
 
 KWH = Quantity(value=3.6e6, source=Provenance.COUNTER)
@@ -17,10 +17,10 @@ def test_co2e_is_energy_times_intensity_or_not_known() -> None:
 
 
 def test_a_building_adds_its_pue_less_one_and_one_of_one_adds_nothing() -> None:
-    assert carbon_shares(Carbon(pue=1.3), 2.0, 60.0).pue_co2e_kg == pytest.approx(0.6)
-    assert carbon_shares(Carbon(pue=1.0), 2.0, 60.0).pue_co2e_kg == 0.0
-    assert carbon_shares(Carbon(pue=1.3), None, 60.0).pue_co2e_kg is None
-    assert carbon_shares(Carbon(), 2.0, 60.0) == Carbon()
+    assert with_carbon_shares(Carbon(pue=1.3), 2.0, 60.0).pue_co2e_kg == pytest.approx(0.6)
+    assert with_carbon_shares(Carbon(pue=1.0), 2.0, 60.0).pue_co2e_kg == 0.0
+    assert with_carbon_shares(Carbon(pue=1.3), None, 60.0).pue_co2e_kg is None
+    assert with_carbon_shares(Carbon(), 2.0, 60.0) == Carbon()
 
 
 def test_the_share_of_the_making_is_te_times_ts_times_rs() -> None:

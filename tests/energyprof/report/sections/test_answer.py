@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from energyprof.analysis.carbon import carbon_shares
+from energyprof.analysis.carbon import with_carbon_shares
 from energyprof.record.model import (
     EmbodiedCarbon,
     Epoch,
@@ -33,7 +33,7 @@ def with_(report: Report, **fields: Any) -> Report:
 
 def test_what_stands_beside_the_carbon_is_told_under_it_and_is_not_in_it(runs: Runs) -> None:
     report = runs["gpu"][0]
-    carbon = carbon_shares(
+    carbon = with_carbon_shares(
         dataclasses.replace(
             report.carbon, pue=1.5, embodied=EmbodiedCarbon(total_kg=100, lifetime_years=1, reserved=0.25)
         ),
