@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from energyprof.record.model import Carbon, Report
+from energyprof.record.model import EmbodiedCarbon, Report
 from energyprof.units import format_duration, format_mass
 
 __all__ = ["CarbonShare", "carbon_sentences", "carbon_shares"]
@@ -12,61 +13,54 @@ __all__ = ["CarbonShare", "carbon_sentences", "carbon_shares"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarbonShare:
-    """A mass beside the CO2e of the energy, never in it."""
+    """A mass beside the CO2e of the energy, never in it.
+
+    Attributes:
+        title: one word.
+        mass_kg: the mass.
+        note: what it was worked out from.
+        sentence: all of it, with how it came about.
+    """
 
     title: str
     mass_kg: float
     note: str
+    sentence: str
 
 
-def carbon_shares(carbon: Carbon) -> list[CarbonShare]:
-    """Return what was given and could be worked out."""
-    shares = []
+def carbon_shares(report: Report) -> Iterator[CarbonShare]:
+    """Yield what was given and could be worked out."""
+    carbon = report.carbon
     if carbon.pue is not None and carbon.pue_co2e_kg is not None:
-        shares.append(
-            CarbonShare(
-                title="building",
-                mass_kg=carbon.pue_co2e_kg,
-                note=f"PUE {carbon.pue:g}, as given",
-            )
+        yield CarbonShare(
+            title="building",
+            mass_kg=carbon.pue_co2e_kg,
+            note=f"PUE {carbon.pue:g}, as given",
+            sentence=f"The building, for cooling and power distribution: {format_mass(carbon.pue_co2e_kg)}, "
+            f"the CO₂e of the energy × (PUE − 1), with a PUE of {carbon.pue:g} as given.",
         )
     if carbon.embodied is not None and carbon.embodied_co2e_kg is not None:
-        shares.append(
-            CarbonShare(
-                title="making",
-                mass_kg=carbon.embodied_co2e_kg,
-                note=_hardware(carbon),
-            )
+        hardware = _hardware(carbon.embodied)
+        yield CarbonShare(
+            title="making",
+            mass_kg=carbon.embodied_co2e_kg,
+            note=hardware,
+            sentence=f"Making the hardware: {format_mass(carbon.embodied_co2e_kg)}, the run's share of "
+            f"{hardware}, for {format_duration(report.totals.duration_s)} (M = TE × TS × RS of the "
+            "Software Carbon Intensity specification, ISO/IEC 21031:2024).",
         )
-    return shares
 
 
 def carbon_sentences(report: Report) -> list[str]:
     """Say how the CO2e and what stands beside it came about; nothing where nothing stands beside."""
-    carbon, totals = report.carbon, report.totals
-    text = []
-    if carbon.pue is not None and carbon.pue_co2e_kg is not None:
-        text.append(
-            f"The building, for cooling and power distribution: {format_mass(carbon.pue_co2e_kg)}, "
-            f"the CO₂e of the energy × (PUE − 1), with a PUE of {carbon.pue:g} as given."
-        )
-    if carbon.embodied is not None and carbon.embodied_co2e_kg is not None:
-        text.append(
-            f"Making the hardware: {format_mass(carbon.embodied_co2e_kg)}, the run's share of "
-            f"{_hardware(carbon)}, for {format_duration(totals.duration_s)} (M = TE × TS × RS of the "
-            "Software Carbon Intensity specification, ISO/IEC 21031:2024)."
-        )
-    if not text:
-        return []
-    if totals.co2e_kg is not None:
-        text.insert(0, f"The measured energy: {format_mass(totals.co2e_kg)}. This alone is the run's CO₂e.")
+    text = [share.sentence for share in carbon_shares(report)]
+    if text and report.totals.co2e_kg is not None:
+        own = format_mass(report.totals.co2e_kg)
+        text.insert(0, f"The measured energy: {own}. This alone is the run's CO₂e.")
     return text
 
 
-def _hardware(carbon: Carbon) -> str:
-    embodied = carbon.embodied
-    if embodied is None:
-        return ""
+def _hardware(embodied: EmbodiedCarbon) -> str:
     years = f"{embodied.lifetime_years:g} year{'' if embodied.lifetime_years == 1 else 's'}"
     share = "" if embodied.reserved == 1 else f", {100 * embodied.reserved:g} % of it reserved"
     return f"{embodied.total_kg:g} kg over {years}{share}"

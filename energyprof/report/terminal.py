@@ -190,7 +190,7 @@ def _figures(report: Report) -> Table:
         table.add_row(kind, percent(accuracy, 2), "", "", "")
     if totals.co2e_kg is not None:
         table.add_row("CO2e", format_mass(totals.co2e_kg), "", "", _carbon_note(report))
-    for share in carbon_shares(report.carbon):
+    for share in carbon_shares(report):
         table.add_row(f"beside: {share.title}", format_mass(share.mass_kg), "", "", share.note)
     return table
 

@@ -18,7 +18,7 @@ from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Report
 from energyprof.record.trace import Channel, Trace
 from energyprof.report.encode import bucket, pack
-from energyprof.report.silence import broken, silences
+from energyprof.report.line_breaks import broken, silences
 from energyprof.report.steps import StepView
 from energyprof.report.words import domain_word, printable
 

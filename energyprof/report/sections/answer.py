@@ -221,7 +221,7 @@ def _carbon(report: Report) -> Answer:
         notes.append(carbon.source)
     if carbon.assumed:
         notes.append("assumed: nobody named a place")
-    shares = [f"{share.title} {format_mass(share.mass_kg)}" for share in carbon_shares(carbon)]
+    shares = [f"{share.title} {format_mass(share.mass_kg)}" for share in carbon_shares(report)]
     if shares:
         notes.append(f"beside it: {', '.join(shares)}")
     return Answer(

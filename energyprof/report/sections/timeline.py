@@ -13,7 +13,7 @@ from energyprof.report.encode import bucket
 from energyprof.report.page import fragment
 from energyprof.report.progress import energy_payload, progress_payload
 from energyprof.report.section import Section
-from energyprof.report.silence import breaks
+from energyprof.report.line_breaks import breaks
 from energyprof.report.timeline import Panel, Series, payload
 from energyprof.report.view import RunView
 from energyprof.report.words import percent

@@ -11,7 +11,7 @@ from energyprof.record.trace import Channel, Trace
 from energyprof.report.encode import bucket, unpack
 from energyprof.report.run import render_run
 from energyprof.report.sections.timeline import drawing
-from energyprof.report.silence import breaks, broken, silences
+from energyprof.report.line_breaks import breaks, broken, silences
 from energyprof.report.timeline import POINT_BUDGET, panels_of, payload
 from energyprof.testing.sample_runs import Recipe, sample_run
 
