@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from energyprof.report.chart import axis, band, dot, line, plot, series_class, shade
 from energyprof.report.encode import bucket
+from energyprof.report.line_breaks import breaks
 from energyprof.report.page import fragment
 from energyprof.report.progress import energy_payload, progress_payload
 from energyprof.report.section import Section
-from energyprof.report.line_breaks import breaks
 from energyprof.report.timeline import Panel, Series, payload
 from energyprof.report.view import RunView
 from energyprof.report.words import percent

@@ -9,9 +9,9 @@ from energyprof.record.channel_kind import ChannelKind
 from energyprof.record.model import Provenance, Report
 from energyprof.record.trace import Channel, Trace
 from energyprof.report.encode import bucket, unpack
+from energyprof.report.line_breaks import breaks, broken, silences
 from energyprof.report.run import render_run
 from energyprof.report.sections.timeline import drawing
-from energyprof.report.line_breaks import breaks, broken, silences
 from energyprof.report.timeline import POINT_BUDGET, panels_of, payload
 from energyprof.testing.sample_runs import Recipe, sample_run
 
