@@ -13,12 +13,16 @@ import pickle
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from energyprof.errors import SensorLost, SensorUnavailable
 from energyprof.recording.sampling_messages import LAST, Hello, Rows
 from energyprof.sensors.program import Program
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 __all__ = ["SamplingProcess"]
 
@@ -29,8 +33,11 @@ _PROGRAM: Final = (
     "import sys; sys.path.append(sys.argv[1]); "
     "from energyprof.recording.sampling_process_main import main; main(int(sys.argv[2]))"
 )
-_UNEXPECTED: Final = (EOFError, OSError, pickle.UnpicklingError)
+#: What an answer that is cut off, or of another release (updated meanwhile), throws when it is read.
+_UNEXPECTED: Final = (EOFError, OSError, pickle.UnpicklingError, AttributeError, ImportError, IndexError)
 _GRACE_S: Final = 2.0
+_KILL_S: Final = 0.5
+_FIRST_FREE: Final = 3  # the numbers below are the standard streams'
 
 
 class SamplingProcess:
@@ -48,18 +55,19 @@ class SamplingProcess:
         Raises:
             SensorUnavailable: this system starts no such process.
         """
-        if os.name != "posix" or not sys.executable:
+        if os.name != "posix" or not _is_interpreter(sys.executable):
             raise SensorUnavailable("this system cannot start one")
-        from multiprocessing.connection import Pipe
-
         program = Program.here()
         order = {
-            "path": [path for path in sys.path if path],
+            "path": [path for path in sys.path if path and isinstance(path, str)],  # as imports see it
             "origin_ns": origin_ns,
             "torch_uuids": program.torch_uuids,
             "uses_cuda": program.uses_cuda(),
         }
-        self._connection, far = Pipe()
+        try:
+            self._connection, far = _pipe()
+        except OSError as error:
+            raise SensorUnavailable(f"it could not be started: {error}") from error
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _PROGRAM, _ROOT, str(far.fileno())],
@@ -130,7 +138,8 @@ class SamplingProcess:
             self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            with suppress(subprocess.TimeoutExpired):  # not even that ends one that is stuck in the kernel
+                self._process.wait(_KILL_S)
 
     def _speaks(self, timeout_s: float) -> bool:
         try:
@@ -155,7 +164,34 @@ def _as(kind: type[T], message: object) -> T:
     return message
 
 
-def _in_words(code: int) -> str:
+def _in_words(code: int | None) -> str:
+    if code is None:
+        return "without leaving: it is stuck in the kernel, as where a driver hangs"
     if code >= 0:
         return f"with exit code {code}"
-    return f"by signal {-code} ({signal.Signals(-code).name})"
+    names = {each.value: each.name for each in signal.Signals}
+    return f"by signal {-code} ({names.get(-code, 'a real-time one')})"
+
+
+def _is_interpreter(executable: str | None) -> bool:
+    """Tell whether it runs Python, and not once more a program that Python is part of."""
+    name = Path(executable or "").name.lower()
+    return not getattr(sys, "frozen", False) and ("python" in name or "pypy" in name)
+
+
+def _pipe() -> tuple[Connection, Connection]:
+    """Return the ends of a pipe, whose numbers are no standard stream's even where those are closed.
+
+    Raises:
+        OSError: there are no descriptors left.
+    """
+    from fcntl import F_DUPFD_CLOEXEC, fcntl
+    from multiprocessing.connection import Connection, Pipe
+
+    ends = Pipe()
+    try:
+        here, far = (Connection(fcntl(end.fileno(), F_DUPFD_CLOEXEC, _FIRST_FREE)) for end in ends)
+    finally:
+        for end in ends:
+            end.close()
+    return here, far

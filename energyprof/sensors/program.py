@@ -41,6 +41,9 @@ def _torch_uuids() -> tuple[str, ...] | None:
     if not _uses_cuda():
         return None
     cuda: Any = sys.modules["torch"].cuda
-    properties = [cuda.get_device_properties(index) for index in range(cuda.device_count())]
+    try:
+        properties = [cuda.get_device_properties(index) for index in range(cuda.device_count())]
+    except RuntimeError:  # CUDA's: after a kernel that failed every call throws
+        return None
     uuids = [getattr(each, "uuid", None) for each in properties]
     return None if None in uuids else tuple(f"GPU-{uuid}" for uuid in uuids)

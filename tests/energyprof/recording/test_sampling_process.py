@@ -188,10 +188,86 @@ def test_a_system_that_starts_none_has_a_thread_and_says_so(
     assert "no process of its own reads the sensors (it could not be started" in notes(prof.run.report)
 
 
-def test_one_that_cannot_even_begin_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+def test_one_that_cannot_even_begin_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "python").symlink_to("/bin/false")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(SensorUnavailable, match="it ended with exit code 1"):
         RelayedSampler(SystemClock())
+
+
+@pytest.mark.parametrize("program", ["/opt/trainer/trainer", "/usr/sbin/uwsgi", ""])
+def test_a_program_that_python_is_part_of_is_not_started_once_more(
+    monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", program)
+    with pytest.raises(SensorUnavailable, match="this system cannot start one"):
+        SamplingProcess(0)
+
+
+def test_a_frozen_program_is_not_started_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(SensorUnavailable, match="this system cannot start one"):
+        SamplingProcess(0)
+
+
+def test_what_imports_pass_over_in_the_module_path_is_passed_over_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path, "", None])
+    RelayedSampler(SystemClock()).close()
+
+
+def test_no_descriptors_left_is_a_reason_and_no_exception_of_the_systems(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_left() -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("multiprocessing.connection.Pipe", none_left)
+    with pytest.raises(SensorUnavailable, match=r"it could not be started: .*Too many open files"):
+        SamplingProcess(0)
+
+
+CLOSED = """
+import os, sys
+os.close(0), os.close(1)
+import energyprof
+with energyprof.Profiler("t", out=sys.argv[1], html=False) as prof:
+    pass
+os._exit(0 if prof.run.report.overhead.sampling == "process" else 1)
+"""
+
+
+def test_closed_standard_streams_are_not_taken_for_the_connection(tmp_path: Path) -> None:
+    program = subprocess.run([sys.executable, "-c", CLOSED, str(tmp_path)], check=False)
+    assert program.returncode == 0
+
+
+class Stuck:
+    """A process in a system call that never ends: no signal reaches it."""
+
+    pid, returncode = 1, None
+    kills = 0
+
+    def wait(self, timeout: float | None = None) -> int:
+        assert timeout is not None, "this wait would never end"
+        raise subprocess.TimeoutExpired("stuck", timeout)
+
+    def kill(self) -> None:
+        self.kills += 1
+
+
+def test_one_that_not_even_a_kill_ends_is_left_behind(relayed: RelayedSampler) -> None:
+    relayed.collect()
+    process = relayed._process
+    process.ask(LAST, 5)
+    process.end()
+    process._process = stuck = Stuck()  # type: ignore[assignment]
+    relayed.collect()
+    assert stuck.kills == 1
+    (problem,) = relayed.problems
+    assert "it ended without leaving: it is stuck in the kernel" in problem.reason
+    relayed.finish()
 
 
 def test_one_that_does_not_greet_in_time_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

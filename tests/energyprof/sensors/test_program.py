@@ -34,3 +34,12 @@ def test_torch_is_asked_only_where_it_runs_on_cuda_already(monkeypatch: pytest.M
     assert Program.here().torch_uuids == ("GPU-a", "GPU-b")
     monkeypatch.setitem(sys.modules, "torch", fake(True, None))
     assert Program.here().torch_uuids is None
+
+
+def test_a_device_that_failed_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failed(index: int) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    cuda = SimpleNamespace(is_initialized=lambda: True, device_count=lambda: 1, get_device_properties=failed)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    assert Program.here().torch_uuids is None
