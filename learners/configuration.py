@@ -34,6 +34,7 @@ def setting(
     source: str | None = None,
     low: float | None = None,
     high: float | None = None,
+    only_with: Mapping[str, str | tuple[str, ...]] | None = None,
 ) -> T:
     """Declare one setting of a config dataclass.
 
@@ -43,8 +44,11 @@ def setting(
         source: where the default comes from (paper and section), or None where it is our choice.
         low: the least allowed value, inclusive, or None.
         high: the greatest allowed value, inclusive, or None.
+        only_with: other settings and their values, any one of which gives it something to do; None: it
+            always has.
     """
-    return field(default=default, metadata={"meaning": meaning, "source": source, "low": low, "high": high})
+    declared = {"source": source, "low": low, "high": high, "only_with": only_with}
+    return field(default=default, metadata={"meaning": meaning, **declared})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,7 @@ class SettingInfo:
     source: str | None
     low: float | None
     high: float | None
+    only_with: Mapping[str, str | tuple[str, ...]] | None = None
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -110,18 +115,22 @@ def configure(cls: type[C], overrides: Mapping[str, str]) -> C:
 
     Raises:
         UnknownName: no such setting; the message names the nearest.
-        UsageError: a value that cannot be read, is out of range or not among the choices.
+        UsageError: a value that cannot be read, is out of range or not among the choices, or a setting that
+            does nothing beside the others.
     """
     infos = {info.name: info for info in describe(cls)}
     for name in overrides:
         if name not in infos:
             raise UnknownName(f"setting of {cls.__name__}", name, infos)
-    return cls(**{name: _read(infos[name], text) for name, text in overrides.items()})
+    config = cls(**{name: _read(infos[name], text) for name, text in overrides.items()})
+    for name in overrides:
+        _require_use(infos[name], config)
+    return config
 
 
 def _info(name: str, hint: Any, default: Any, metadata: Mapping[str, Any]) -> SettingInfo:
     kinds = [kind for kind in _alternatives(hint) if kind is not NoneType]
-    declared = {key: metadata.get(key) for key in ("source", "low", "high")}
+    declared = {key: metadata.get(key) for key in ("source", "low", "high", "only_with")}
     optional = len(kinds) < len(_alternatives(hint))
     meaning = metadata.get("meaning", "")
     return SettingInfo(
@@ -145,6 +154,21 @@ def _read(info: SettingInfo, text: str) -> Any:
         return _WORDS[word.lower()] if info.kind is bool else info.kind(word)
     except (ValueError, KeyError):
         raise UsageError(f"{info.name}={text} cannot be read: {info.name} must be {info.wanted}") from None
+
+
+def _require_use(info: SettingInfo, config: LearnerConfig) -> None:
+    """Refuse a setting that was asked for and changes nothing: a comparison of its values would deceive."""
+    needed = {
+        name: (values,) if isinstance(values, str) else values
+        for name, values in (info.only_with or {}).items()
+    }
+    if needed and all(getattr(config, name) not in values for name, values in needed.items()):
+        seen = ", ".join(f"{name}={getattr(config, name)}" for name in needed)
+        wanted = " or ".join(f"{name}={value}" for name, values in needed.items() for value in values)
+        raise UsageError(
+            f"{info.name}={getattr(config, info.name)} does nothing with {seen}: "
+            f"leave it out, or set {wanted}"
+        )
 
 
 def _check(info: SettingInfo, value: Any) -> None:

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,8 @@ from learners.networks.stack import register
 
 __all__ = ["CascadedForward", "CascadedForwardConfig"]
 
+_STEPS: Final = {"predictor": ("ce", "sparsemax")}  # these learn step by step
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CascadedForwardConfig(UpdateConfig):
@@ -51,15 +53,22 @@ class CascadedForwardConfig(UpdateConfig):
     predictor: Literal["ce", "mse", "sparsemax"] = setting(
         "ce", "loss of the predictors; mse is solved in closed form", source="Zhao et al. 2023, section 3.3"
     )
-    lr: float = setting(1e-3, "as of every learner, here of the predictors", low=0.0)
-    ridge: float = setting(1.0, "lambda of the closed form", low=0.0)
+    lr: float = setting(1e-3, "as of every learner, here of the predictors", low=0.0, only_with=_STEPS)
+    weight_decay: float = setting(
+        0.0, "as of every learner, here of the predictors", low=0.0, only_with=_STEPS
+    )
+    ridge: float = setting(1.0, "lambda of the closed form", low=0.0, only_with={"predictor": "mse"})
     blocks: Literal["random", "dfa"] = setting(
         "random",
         "blocks stay as drawn, or learn by direct feedback alignment first",
         source="Zhao et al. 2023",
     )
-    block_lr: float = setting(2.5e-4, "learning rate of dfa blocks", source="tuned on MNIST", low=0.0)
-    block_weight_decay: float = setting(0.0, "weight decay of dfa blocks", low=0.0)
+    block_lr: float = setting(
+        2.5e-4, "learning rate of dfa blocks", source="tuned on MNIST", low=0.0, only_with={"blocks": "dfa"}
+    )
+    block_weight_decay: float = setting(
+        0.0, "weight decay of dfa blocks", low=0.0, only_with={"blocks": "dfa"}
+    )
     cache: bool = setting(
         False, "compute what a predictor's frozen blocks make of all images once, and keep it (not with mse)"
     )

@@ -39,6 +39,7 @@ __all__ = ["ForwardForward", "ForwardForwardConfig", "ForwardForwardLayer"]
 _EPS: Final = 1e-8
 _PEER_MOMENTUM: Final = 0.9  # of the running mean activity of a unit; Hinton's published Matlab code
 _PEER_START: Final = 0.5
+_HEAD: Final = {"inference": "one-pass", "negatives": "hard"}  # either needs a softmax head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +54,20 @@ class ForwardForwardConfig(UpdateConfig):
         "theta; none: the layer's width for the sum, 2 for the mean",
         source="Hinton 2022, section 3",
         low=0.0,
+        only_with={"loss": "bce"},
     )
     loss: Literal["bce", "symba"] = setting(
         "bce",
         "bce: each row against theta; symba: softplus(-alpha (g+ - g-))",
         source="Lee and Song, arXiv 2303.08418",
     )
-    alpha: float = setting(4.0, "alpha of symba", source="Lee and Song, arXiv 2303.08418", low=0.0)
+    alpha: float = setting(
+        4.0,
+        "alpha of symba",
+        source="Lee and Song, arXiv 2303.08418",
+        low=0.0,
+        only_with={"loss": "symba"},
+    )
     peer: float = setting(
         0.0,
         "weight of peer normalisation (.03 in the published code)",
@@ -82,10 +90,18 @@ class ForwardForwardConfig(UpdateConfig):
         source="fan-out: the published PyTorch port",
     )
     head_lr: float = setting(
-        1e-2, "learning rate of the softmax head", source="Hinton 2022, Matlab code", low=0.0
+        1e-2,
+        "learning rate of the softmax head",
+        source="Hinton 2022, Matlab code",
+        low=0.0,
+        only_with=_HEAD,
     )
     head_weight_decay: float = setting(
-        3e-3, "weight decay of the softmax head", source="Hinton 2022, Matlab code", low=0.0
+        3e-3,
+        "weight decay of the softmax head",
+        source="Hinton 2022, Matlab code",
+        low=0.0,
+        only_with=_HEAD,
     )
     lr: float = setting(
         1e-3, "as of every learner, here of the layers", source="Hinton 2022, Matlab code", low=0.0

@@ -310,6 +310,11 @@ def _layers(blueprint: Blueprint, config: MonoForwardConfig) -> Iterator[MonoFor
         for block, features in zip(blocks, conv_features(blueprint), strict=True):
             yield MonoForwardBlock(block, features, blueprint)
         return
+    if config.predsim == 1:
+        raise UsageError(
+            "predsim=1 leaves the projections, by which mf predicts, nothing to learn from: give less, "
+            "such as 0.99"
+        )
     sizes = (blueprint.spec.features, *blueprint.architecture.widths)
     for inputs, outputs in pairwise(sizes):
         yield MonoForwardLayer(inputs, outputs, blueprint, config.predsim)

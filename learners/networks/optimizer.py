@@ -117,7 +117,13 @@ class UpdateConfig(LearnerConfig):
     weight_decay: float = setting(
         0.0, "decoupled weight decay for adamw, L2 in the gradient for the others", low=0.0
     )
-    momentum: float = setting(0.9, "momentum of sgd (Adam keeps its betas .9, .999)", low=0.0, high=1.0)
+    momentum: float = setting(
+        0.9,
+        "momentum of sgd (Adam keeps its betas .9, .999)",
+        low=0.0,
+        high=1.0,
+        only_with={"optimizer": "sgd"},
+    )
 
     def make_optimizer(
         self,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from energyprof.errors import UnknownName, UsageError
 from learners.configuration import LearnerConfig, configure, describe, setting
-from learners.registry import entries
+from learners.registry import entries, entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,65 @@ def test_values_given_from_python_are_checked_too(values):
         Example(**values)
 
 
+@pytest.mark.parametrize(
+    ("algo", "settings", "message"),
+    [
+        (
+            "bp",
+            {"momentum": "0.5"},
+            "momentum=0.5 does nothing with optimizer=adamw: leave it out",
+        ),
+        ("ff", {"alpha": "2"}, "alpha=2.0 does nothing with loss=bce: leave it out, or set loss=symba"),
+        ("ff", {"loss": "symba", "threshold": "2"}, "threshold=2.0 does nothing with loss=symba"),
+        (
+            "ff",
+            {"head_lr": "0.1"},
+            "head_lr=0.1 does nothing with inference=label-trial, negatives=uniform: leave it out, or set "
+            "inference=one-pass or negatives=hard",
+        ),
+        ("ff", {"head_weight_decay": "0.1"}, "head_weight_decay=0.1 does nothing"),
+        ("cafo", {"ridge": "3"}, "ridge=3.0 does nothing with predictor=ce"),
+        ("cafo", {"block_lr": "3"}, "block_lr=3.0 does nothing with blocks=random"),
+        ("cafo", {"block_weight_decay": "3"}, "block_weight_decay=3.0 does nothing with blocks=random"),
+        (
+            "cafo",
+            {"predictor": "mse", "lr": "1"},
+            "lr=1.0 does nothing with predictor=mse: leave it out, or set predictor=ce or predictor=spar",
+        ),
+        ("cafo", {"predictor": "mse", "weight_decay": "1"}, "weight_decay=1.0 does nothing"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused_in_one_line(algo, settings, message):
+    with pytest.raises(UsageError) as caught:
+        configure(entry(algo).config, settings)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("algo", "settings"),
+    [
+        ("bp", {"momentum": "0.5", "optimizer": "sgd"}),
+        ("ff", {"alpha": "2", "loss": "symba"}),
+        ("ff", {"threshold": "2", "head_lr": "0.1", "negatives": "hard"}),
+        ("ff", {"head_weight_decay": "0.1", "inference": "one-pass"}),
+        ("cafo", {"ridge": "3", "predictor": "mse", "block_lr": "1", "blocks": "dfa"}),
+        ("cafo", {"lr": "1", "predictor": "sparsemax"}),
+    ],
+)
+def test_where_it_does_something_it_is_taken(algo, settings):
+    config = configure(entry(algo).config, settings)
+    assert all(str(getattr(config, name)) in (text, f"{text}.0") for name, text in settings.items())
+
+
+def test_every_setting_that_needs_another_names_one_that_there_is():
+    for known in entries().values():
+        infos = {info.name: info for info in describe(known.config)}
+        for info in infos.values():
+            for name, values in (info.only_with or {}).items():
+                assert {values} & set(infos[name].choices) or set(values) <= set(infos[name].choices)
+
+
 def test_a_config_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
         Example().rate = 0.5
@@ -93,6 +152,6 @@ def test_describe_lists_settings_with_choices_and_sources():
 
 
 def test_every_setting_of_every_learner_says_what_it_means():
-    for entry in entries().values():
-        for info in describe(entry.config):
-            assert info.meaning, f"{entry.name}: {info.name}"
+    for known in entries().values():
+        for info in describe(known.config):
+            assert info.meaning, f"{known.name}: {info.name}"

@@ -85,6 +85,28 @@ def test_closed_form_gradients_and_loss_equal_autograd_of_the_bce_form(make_ff, 
     torch.testing.assert_close(layer.dense.bias.grad, bias.grad, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("settings", "thresholds"),
+    [
+        ({}, [20.0, 16.0, 12.0]),
+        ({"goodness": "mean"}, [2.0, 2.0, 2.0]),
+        ({"threshold": 0.0}, [0.0, 0.0, 0.0]),
+        ({"threshold": 3.0, "goodness": "mean"}, [3.0, 3.0, 3.0]),
+    ],
+)
+def test_the_threshold_is_the_width_for_the_sum_and_two_for_the_mean(make_ff, settings, thresholds):
+    assert [layer.threshold for layer in make_ff(**settings).layers] == thresholds
+
+
+def test_the_running_activity_starts_at_a_half_and_follows_positive_rows(make_ff, make_batch):
+    ff, batch = make_ff(peer=0.03), make_batch()
+    layer = ff.layers[0]
+    h = normalised(labelled(batch.x, batch.y))
+    expected = 0.9 * 0.5 + 0.1 * F.relu(F.linear(h, layer.dense.weight, layer.dense.bias)).mean(0)
+    ff.step(batch)
+    torch.testing.assert_close(layer.activity, expected.detach())
+
+
 def test_a_step_tells_the_goodness_of_both_halves_by_layer(make_ff, make_batch):
     ff, batch = make_ff(lr=0.0), make_batch()
     halves, told_of = [], ff._halves
@@ -112,18 +134,24 @@ def test_peer_normalisation_revives_a_dead_unit(make_ff):
     assert gradients[1] < 0.0  # descent raises the bias
 
 
-def test_a_step_equals_a_textbook_step_with_the_same_wrong_labels(make_ff, make_batch, monkeypatch):
-    ff, batch = make_ff(weight_decay=0.0), make_batch()
+@pytest.mark.parametrize("weight_decay", [0.0, 0.5])
+def test_a_step_equals_a_textbook_step_with_the_same_wrong_labels(
+    make_ff, make_batch, monkeypatch, weight_decay
+):
+    ff, batch = make_ff(weight_decay=weight_decay), make_batch()
     wrong = (batch.y + 3) % 10
     monkeypatch.setattr(ff, "_wrong_labels", lambda y: wrong)
     twin = copy.deepcopy(ff)
-    ff.step(batch)
+    told, losses = ff.step(batch), []
     h = normalised(torch.cat([labelled(batch.x, batch.y), labelled(batch.x, wrong)]))
     for layer in twin.layers:
-        optimizer = torch.optim.Adam(layer.parameters(), lr=1e-3)
-        reference_loss(layer, h.detach(), layer.dense.weight, layer.dense.bias).backward()
+        optimizer = torch.optim.AdamW(layer.parameters(), lr=1e-3, weight_decay=weight_decay)
+        losses.append(reference_loss(layer, h.detach(), layer.dense.weight, layer.dense.bias))
+        losses[-1].backward()
         h = normalised(F.relu(F.linear(h.detach(), layer.dense.weight, layer.dense.bias)))
         optimizer.step()
+    torch.testing.assert_close(told["local_loss"], torch.stack(losses).detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(told["loss"], torch.stack(losses).detach().mean(), rtol=1e-5, atol=1e-5)
     for ours, plain in zip(ff.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=2e-5)
 
@@ -153,15 +181,39 @@ def test_hard_negatives_follow_the_heads_confusions(make_ff):
     assert bool((ff._confused_labels(logits, y) == 7).all())
 
 
-def test_label_trial_scores_are_the_goodness_of_layers_two_and_up(make_ff, make_batch):
-    ff, batch = make_ff(), make_batch(size=6)
+def test_hard_negatives_are_drawn_from_the_heads_softmax(make_ff):
+    ff, y = make_ff(negatives="hard"), torch.zeros(4000, dtype=torch.int64)
+    logits = torch.full((4000, 10), -30.0)
+    logits[:, 0], logits[:, 5], logits[:, 7] = 30.0, 0.0, 1.0986  # 7 three times as likely as 5
+    counts = torch.bincount(ff._confused_labels(logits, y), minlength=10)
+    assert int(counts[5] + counts[7]) == 4000
+    assert float(counts[7]) / 4000 == pytest.approx(0.75, abs=0.03)  # 4 standard errors
+
+
+@pytest.mark.parametrize(("negatives", "confused"), [("hard", True), ("uniform", False)])
+def test_a_step_takes_its_wrong_labels_from_where_it_should(make_ff, make_batch, negatives, confused):
+    ff, batch, seen = make_ff(negatives=negatives, inference="one-pass"), make_batch(), []
+    halves = ff._halves
+    ff._halves = lambda x, y, wrong: seen.append(wrong) or halves(x, y, wrong)
+    with torch.no_grad():
+        ff.head.bias[7] = 50.0  # the head takes everything for a 7
+    ff.step(batch)
+    others = batch.y != 7
+    assert bool((seen[0] != batch.y).all())
+    assert bool((seen[0][others] == 7).all()) == confused
+
+
+@pytest.mark.parametrize("goodness", ["sum", "mean"])
+def test_label_trial_scores_are_the_goodness_of_layers_two_and_up(make_ff, make_batch, goodness):
+    ff, batch = make_ff("mlp:20,16,6", goodness=goodness), make_batch(size=6)
     expected = torch.zeros(6, 10)
     for label in range(10):
         h = normalised(labelled(batch.x, torch.full((6,), label)))
         for index, layer in enumerate(ff.layers):
             a = F.relu(F.linear(h, layer.dense.weight, layer.dense.bias))
             if index:
-                expected[:, label] += a.pow(2).sum(1).detach()
+                squares = a.pow(2).detach()
+                expected[:, label] += squares.sum(1) if goodness == "sum" else squares.mean(1)
             h = normalised(a)
     torch.testing.assert_close(ff.scores(batch.x), expected, rtol=1e-5, atol=1e-4)
 
@@ -186,6 +238,49 @@ def test_the_head_learns_from_passes_that_carry_a_neutral_label(make_ff, make_ba
     torch.testing.assert_close(ff.head.weight.grad, expected.grad, rtol=1e-5, atol=1e-6)
 
 
+def features_for_a_neutral_label(ff: ForwardForward, x: Tensor) -> Tensor:
+    """What the head reads, by torch's own functions."""
+    x, found = x.flatten(1).clone(), []
+    x[:, :10] = 0.1
+    h = normalised(x)
+    for layer in ff.layers:
+        h = normalised(F.relu(F.linear(h, layer.dense.weight, layer.dense.bias)))
+        found.append(h.detach())
+    return torch.cat(found[1:], 1)
+
+
+@pytest.mark.parametrize("settings", [{}, {"head_lr": 0.05, "head_weight_decay": 0.5}], ids=str)
+def test_a_step_updates_the_head_as_plain_adamw_would(make_ff, make_batch, settings):
+    ff = make_ff(inference="one-pass", **settings)
+    asked = {"head_lr": 1e-2, "head_weight_decay": 3e-3} | settings
+    weight, bias = torch.zeros(10, 28, requires_grad=True), torch.zeros(10, requires_grad=True)
+    optimizer = torch.optim.AdamW(
+        [weight, bias], lr=asked["head_lr"], weight_decay=asked["head_weight_decay"]
+    )
+    for seed in range(3):
+        batch = make_batch(seed=seed)
+        features = features_for_a_neutral_label(ff, batch.x)
+        optimizer.zero_grad()
+        F.cross_entropy(F.linear(features, weight, bias), batch.y).backward()
+        optimizer.step()
+        ff.step(batch)
+    torch.testing.assert_close(ff.head.weight.detach(), weight.detach(), rtol=1e-4, atol=2e-5)
+    torch.testing.assert_close(ff.head.bias.detach(), bias.detach(), rtol=1e-4, atol=2e-5)
+
+
+def test_one_pass_scores_are_the_heads_and_hard_negatives_alone_leave_the_label_trial(make_ff, make_batch):
+    one_pass, hard, plain, batch = (
+        *(make_ff(inference="one-pass"), make_ff(negatives="hard"), make_ff()),
+        make_batch(size=6),
+    )
+    with torch.no_grad():
+        one_pass.head.weight.normal_(generator=torch.Generator().manual_seed(1))
+        hard.head.weight.copy_(one_pass.head.weight)
+    expected = F.linear(features_for_a_neutral_label(one_pass, batch.x), one_pass.head.weight)
+    torch.testing.assert_close(one_pass.scores(batch.x), expected.detach(), rtol=1e-5, atol=1e-5)
+    assert torch.equal(hard.scores(batch.x), plain.scores(batch.x))
+
+
 def test_without_one_pass_inference_or_hard_negatives_there_is_no_head(make_ff):
     assert make_ff().head is None
     assert make_ff(negatives="hard").head is not None
@@ -196,9 +291,45 @@ def test_the_learning_rates_fall_linearly_over_the_second_half(make_ff):
     rates = []
     for epoch in range(10):
         ff.on_epoch(epoch, 10)
+        assert len({optimizer.lr for optimizer in ff._optimizers}) == 1
         rates.append(ff._optimizers[0].lr)
     assert rates == pytest.approx([0.4] * 6 + [0.32, 0.24, 0.16, 0.08])
     assert ff._head_optimizer.lr == pytest.approx(0.16)
+
+
+def test_without_cool_down_they_stay(make_ff):
+    ff = make_ff(lr=0.4, cooldown=False)
+    ff.on_epoch(9, 10)
+    assert {optimizer.lr for optimizer in ff._optimizers} == {0.4}
+
+
+def test_rates_and_decays_that_are_not_asked_for_are_those_of_the_published_code():
+    config = ForwardForwardConfig()
+    assert (config.lr, config.weight_decay, config.momentum) == (1e-3, 3e-4, 0.9)
+    assert (config.head_lr, config.head_weight_decay) == (1e-2, 3e-3)
+
+
+@pytest.mark.parametrize(("init", "fans"), [("fan-in", (64, 400)), ("fan-out", (400, 300))])
+def test_first_weights_are_normal_by_the_fan_asked_for_and_all_else_begins_at_zero(make_ff, init, fans):
+    ff = make_ff("mlp:400,300", init=init, inference="one-pass")
+    for layer, fan in zip(ff.layers, fans, strict=True):
+        weight = layer.dense.weight.detach()
+        assert float(weight.std()) == pytest.approx(fan**-0.5, rel=0.03)
+        assert float((weight.abs() < fan**-0.5).float().mean()) == pytest.approx(0.683, abs=0.01)  # normal
+        assert not layer.dense.bias.any()
+    assert not ff.head.weight.any()
+    assert not ff.head.bias.any()
+
+
+def test_the_validation_loss_is_the_mean_over_layers_for_every_wrong_label_in_turn(make_ff, make_batch):
+    ff, batch = make_ff(), make_batch()
+    wrong = torch.tensor([(int(y) + 1 + row % 9) % 10 for row, y in enumerate(batch.y)])
+    h = normalised(torch.cat([labelled(batch.x, batch.y), labelled(batch.x, wrong)]))
+    losses = []
+    for layer in ff.layers:
+        losses.append(reference_loss(layer, h, layer.dense.weight, layer.dense.bias).detach())
+        h = normalised(F.relu(F.linear(h, layer.dense.weight, layer.dense.bias)).detach())
+    torch.testing.assert_close(ff.loss(batch), torch.stack(losses).mean(), rtol=1e-5, atol=1e-5)
 
 
 def test_the_validation_loss_changes_nothing_and_repeats(make_ff, make_batch):

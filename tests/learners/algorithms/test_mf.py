@@ -67,10 +67,12 @@ def test_closed_form_gradients_equal_autograd_of_each_layer_alone(make_mf, make_
         a = out
 
 
-def test_a_concurrent_step_equals_separate_backwards_with_plain_adam(make_mf, make_batch):
-    mf, batch = make_mf(), make_batch()
+@pytest.mark.parametrize("settings", [{}, {"lr": 3e-3, "weight_decay": 0.3}], ids=str)
+def test_a_concurrent_step_equals_separate_backwards_with_plain_adamw(make_mf, make_batch, settings):
+    mf, batch = make_mf(**settings), make_batch()
     twin = copy.deepcopy(mf)
-    optimizers = [torch.optim.Adam(layer.parameters(), lr=5e-4) for layer in twin.layers]
+    asked = {"lr": 5e-4, "weight_decay": 0.0} | settings
+    optimizers = [torch.optim.AdamW(layer.parameters(), **asked) for layer in twin.layers]
     for _ in range(3):
         mf.step(batch)
         for layer, optimizer, found in zip(
@@ -132,6 +134,56 @@ def test_in_a_pipeline_layer_i_works_on_the_batch_of_i_steps_ago(make_mf, make_b
         before = snapshot(mf)
         mf.step(make_batch(seed=number))
         assert changed(before, mf) == {f"layer{i}" for i in range(1, number + 1)}
+
+
+def test_a_full_pipeline_tells_the_mean_of_the_losses_of_the_batches_in_it(make_mf, make_batch):
+    mf = make_mf(schedule="pipelined", lr=0.0)
+    batches = [make_batch(seed=number) for number in range(3)]
+    told = [mf.step(batch)["loss"] for batch in batches]
+    losses = []
+    for depth, batch in enumerate(reversed(batches)):  # layer 1 holds the newest, layer 3 the oldest
+        a = mf._below(depth + 1, batch.x)
+        losses.append(F.cross_entropy(mf.layers[depth].goodness(a), batch.y))
+    torch.testing.assert_close(told[-1], torch.stack(losses).mean())
+
+
+def test_a_convolutional_step_equals_a_backward_of_each_block_alone_with_plain_adam(make_mf, make_batch):
+    mf = make_mf("conv:4,6", lr=2e-3)
+    twin = copy.deepcopy(mf)
+    optimizers = [torch.optim.Adam(layer.parameters(), lr=2e-3) for layer in twin.layers]
+    for seed in range(2):
+        batch = make_batch(seed=seed)
+        a, losses = batch.x, []
+        for layer, optimizer in zip(twin.layers, optimizers, strict=True):
+            optimizer.zero_grad()
+            block = layer.block
+            a = F.max_pool2d(F.relu(F.conv2d(a.detach(), block.weight, block.bias, padding=1)), 2)
+            losses.append(F.cross_entropy(F.linear(a.flatten(1), layer.projection), batch.y))
+            losses[-1].backward()
+            optimizer.step()
+        torch.testing.assert_close(mf.step(batch)["local_loss"], torch.stack(losses).detach())
+    for ours, plain in zip(mf.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-4, atol=2e-5)
+
+
+def test_no_graph_is_carried_from_block_to_block(make_mf, make_batch):
+    mf, batch = make_mf("conv:4,6"), make_batch()
+    first = mf.layers[0].activate(batch.x)
+    second = mf.layers[1].activate(first)
+    below = torch.autograd.grad(second.sum(), list(mf.layers[0].parameters()), allow_unused=True)
+    assert below == (None, None, None)
+    passed_on, _ = mf._learn(0, batch.x, batch.y)
+    assert not passed_on.requires_grad  # the graph of a block that is done is not kept alive
+
+
+@pytest.mark.parametrize("arch", ["mlp:300,200", "conv:12,16"])
+def test_first_weights_and_projections_are_kaiming_uniform(make_mf, arch):
+    for layer in make_mf(arch).layers:
+        drawn = [layer.projection] if arch.startswith("conv") else [layer.projection, layer.dense.weight]
+        for weight in drawn:
+            bound = (6 / weight.shape[1]) ** 0.5
+            assert 0.97 * bound < float(weight.detach().abs().max()) <= bound
+            assert float(weight.detach().std()) == pytest.approx(bound / 3**0.5, rel=0.1)
 
 
 def test_convolutional_gradients_stay_inside_their_block(make_mf, make_batch):
@@ -198,6 +250,11 @@ def test_similarity_matching_gradients_equal_autograd(make_mf, make_batch):
 
 def centred(*rows: torch.Tensor) -> list[torch.Tensor]:
     return [r - r.mean(1, keepdim=True) for r in rows]
+
+
+def test_similarity_matching_alone_is_refused_in_one_line(make_mf):
+    with pytest.raises(UsageError, match="predsim=1 leaves the projections"):
+        make_mf("mlp:20", predsim=1.0)
 
 
 def test_similarity_matching_on_blocks_is_refused_in_one_line(make_mf):

@@ -81,7 +81,8 @@ class KillAfter(NullMeter):
 
 
 def make(name: str, settings: dict[str, str], task: ImageTask) -> Learner:
-    config = configure(entry(name).config, {"lr": "0.01", **settings})
+    given = settings if settings.get("predictor") == "mse" else {"lr": "0.01", **settings}  # it has no rate
+    config = configure(entry(name).config, given)
     return build(name, task.spec, SMALL.get(name, "mlp:20,16,12"), config, seed=3)
 
 
