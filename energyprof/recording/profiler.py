@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from energyprof.carbon import carbon_beside, carbon_intensity
 from energyprof.clock import Clock, SystemClock
-from energyprof.errors import OutputError, UsageError
+from energyprof.errors import UsageError
 from energyprof.record.environment import shorten_home
 from energyprof.record.model import EmbodiedCarbon, MemoryByCause, ResumedFrom, RunInfo, RunStatus, Severity
 from energyprof.record.store import new_run_id
@@ -27,7 +27,7 @@ from energyprof.recording.finish import finished_run
 from energyprof.recording.recorder import Recorder
 from energyprof.recording.run import Run
 from energyprof.recording.run_draft import RunDraft, instant_text
-from energyprof.recording.sampling_choice import chosen_sampling, sense
+from energyprof.recording.sampling_choice import Sensing, chosen_sampling, sense
 from energyprof.recording.termination import Termination
 from energyprof.sensors.base import Sensor
 from energyprof.sensors.ranks import rank_of
@@ -124,7 +124,6 @@ class Profiler:
         self._run: Run | None = None
         self._beside: CodeCarbonBeside | None = None
         self._owner = (0, 0)
-        self._opened_ns = self._closed_ns = 0
         self._termination = Termination()
         self._samples_seen = 0
 
@@ -160,11 +159,27 @@ class Profiler:
         try:
             run_id = new_run_id(self.name, datetime.fromtimestamp(started_ns / 1e9, UTC))
             recorder = Recorder(self._out, run_id, sensing.sampler, self._clock, timeline, now_ns)
-        except OutputError:
+            self._introduce(recorder, sensing, started_ns)
+        except BaseException:  # nothing has run yet, and nothing may stay behind
             sensing.sampler.close()
             raise
-        self._sampling = sensing.sampling
         self._owner = (os.getpid(), threading.get_ident())
+        self._recorder = recorder
+        try:
+            recorder.start()
+            self._termination.take()
+            atexit.register(self._stop_at_exit)
+            self._idle()
+            if self._beside is not None:
+                self._beside.start()
+            recorder.open_window()
+        except BaseException as error:  # Ctrl-C above all, while idle power is recorded
+            self.stop(error)
+            raise
+
+    def _introduce(self, recorder: Recorder, sensing: Sensing, started_ns: int) -> None:
+        """Say in the record what is recorded, and by whom."""
+        self._sampling = sensing.sampling
         for problem in sensing.missing:
             self._draft.note("sensor-missing", problem)
         run = RunInfo(
@@ -178,15 +193,6 @@ class Profiler:
         )
         sensors = sensing.sampler.sensor_infos()
         recorder.draft(self._draft.begin(run, gpus=sensing.gpus, sensors=sensors, carbon=self._carbon))
-        self._recorder = recorder
-        recorder.start()
-        self._termination.take()
-        atexit.register(self.stop)
-        self._idle()
-        if self._beside is not None:
-            self._beside.start()
-        self._opened_ns = self._clock.now_ns()
-        recorder.open_window()
 
     def stop(self, error: BaseException | None = None) -> None:
         """Close the window and write the report. A second call, or one in a forked child, does nothing.
@@ -198,14 +204,18 @@ class Profiler:
         if recorder is None or self._run is not None or os.getpid() != self._owner[0]:
             return
         recorder.close_window()
-        self._closed_ns = self._clock.now_ns()
         self._stop_codecarbon()
-        atexit.unregister(self.stop)
+        atexit.unregister(self._stop_at_exit)
         self._termination.give_back()
         if error is None:
             self._idle()
         recorder.stop()
         self._finish(recorder, error)
+
+    def _stop_at_exit(self) -> None:
+        """Finish what nobody has stopped, as the program ends, by an error that nobody caught if by any."""
+        uncaught = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
+        self.stop(self._termination.cause or uncaught)
 
     # -- what happens inside ------------------------------------------------------------------------------
 
@@ -369,12 +379,11 @@ class Profiler:
     def _finish(self, recorder: Recorder, error: BaseException | None) -> None:
         for problem in recorder.problems:
             self._draft.note("recording-problem", problem, Severity.WARNING)
-        overhead = recorder.overhead((self._closed_ns - self._opened_ns) / 1e9)
         report = self._draft.ended(
             error,
             at_ns=self._clock.wall_ns(),
             sensors=recorder.sensor_infos(),
-            overhead=replace(overhead, sampling=self._sampling),
+            overhead=replace(recorder.overhead(), sampling=self._sampling),
         )
         self._run = finished_run(recorder.folder, report, html=self._html)
 

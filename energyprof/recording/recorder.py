@@ -69,13 +69,14 @@ class Recorder:
         self._problems: list[str] = []
         self._mark_s = self._cpu_s = self._elsewhere_s = 0.0
         self._cpu_before_s = (0.0, 0.0)
-        self._opened_ns = 0  # since the origin
+        self._opened_ns: int | None = None  # since the origin
+        self._lasted_s = 0.0
         self._owner = os.getpid()
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Say what went wrong with recording, in words; times count from the window's start, as charts do."""
-        sensors = [_in_words(problem, self._opened_ns) for problem in self.sampler.problems]
+        sensors = [_in_words(problem, self._opened_ns or 0) for problem in self.sampler.problems]
         return (
             *sensors,
             *self._problems,
@@ -130,8 +131,11 @@ class Recorder:
         self.log({"window_open": 0.0})
 
     def close_window(self) -> None:
-        """Note that the measured window closes now."""
+        """Note that the measured window closes now; one that never opened is empty."""
+        if self._opened_ns is None:
+            self.open_window()
         self.log({"window_close": 0.0})
+        self._lasted_s = (self._clock.now_ns() - self.origin_ns - (self._opened_ns or 0)) / 1e9
         self.sampler.read_energy()
         spent = zip(self._cpu_so_far_s, self._cpu_before_s, strict=True)
         self._cpu_s, self._elsewhere_s = (after - before for after, before in spent)
@@ -149,8 +153,8 @@ class Recorder:
             except Exception as error:  # whatever a disk, a device or a sensor throws at the end
                 self._problems.append(f"at the end of the recording: {_first_line(error)}")
 
-    def overhead(self, duration_s: float) -> Overhead:
-        """Say what recording has cost."""
+    def overhead(self) -> Overhead:
+        """Say what recording has cost while the window was open."""
         readings = sum(sensor.readings for sensor in self.sampler.sensor_infos())
         spent_s = self._writer.marks_written / 2 * self._mark_s + self._cpu_s  # a step is two marks
         return Overhead(
@@ -159,7 +163,7 @@ class Recorder:
             sampler_cpu_s=self._cpu_s,
             process_cpu_s=None if self.sampler.elsewhere_cpu_s is None else self._elsewhere_s,
             sampler_readings=readings,
-            share_of_duration=spent_s / duration_s if duration_s > 0 else None,
+            share_of_duration=spent_s / self._lasted_s if self._lasted_s > 0 else None,
             trace_bytes=self.folder.trace_bytes,
         )
 

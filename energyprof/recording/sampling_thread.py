@@ -23,6 +23,10 @@ from energyprof.recording.sensor_track import NEVER_NS
 __all__ = ["SamplingThread"]
 
 _FLUSH_NS: Final = 1_000_000_000
+_ALONE: Final = (
+    "no thread could be started ({}): nothing was put on disk before the end, and what a thread would have "
+    "read was read at the beginning and at the end only"
+)
 
 
 class SamplingThread:
@@ -46,6 +50,7 @@ class SamplingThread:
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self._cpu_ns = 0
+        self._alone = False  # without a thread, as where a limit on their number is reached
         self.flush_errors: list[str] = []
 
     @property
@@ -61,8 +66,14 @@ class SamplingThread:
     def start(self) -> None:
         """Start the thread; a second call does nothing."""
         if self._thread is None and self._pid == os.getpid():
-            self._thread = threading.Thread(target=self._run, name="energyprof-sampler", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="energyprof-sampler", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                self._alone = True
+                self.flush_errors.append(_ALONE.format(error))
+                return
+            self._thread = thread
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """Stop the thread, read every sensor a last time and flush; a second call does nothing.
@@ -73,6 +84,9 @@ class SamplingThread:
         Returns:
             Whether it ended in time. If not, the last reading is left out.
         """
+        if self._alone and self._pid == os.getpid():
+            self._alone = False
+            self._finish()
         if self._thread is None or self._pid != os.getpid():
             return True
         if self._stopping.locked():
@@ -96,9 +110,12 @@ class SamplingThread:
                 due_ns = min(self._sampler.next_due_ns(), flush_due_ns)
                 self._cpu_ns = time.thread_time_ns()
             stopped = rest(wait, self._stopping, due_ns, flush_due_ns)
+        self._finish()
+        self._cpu_ns = time.thread_time_ns()
+
+    def _finish(self) -> None:
         self._sampler.finish()
         self._try_flush()
-        self._cpu_ns = time.thread_time_ns()
 
     def _try_flush(self) -> None:
         try:

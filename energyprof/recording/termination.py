@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType
-from typing import Any
 
 from energyprof.record.environment import shorten_home
 from energyprof.record.model import RunStatus
@@ -14,23 +14,42 @@ __all__ = ["Termination", "how_it_ended"]
 
 
 class Termination:
-    """Turns SIGTERM into :class:`SystemExit`, so that a report is finished, where nobody else took it."""
+    """Turns SIGTERM into :class:`SystemExit`, so that a report is finished, where nobody else took it.
+
+    A forked child that does not know of the recording dies of it as it would have.
+
+    Attributes:
+        cause: what was raised, once the signal has come.
+    """
 
     def __init__(self) -> None:
-        self._old: Any = None
+        self.cause: SystemExit | None = None
+        self._owner: int | None = None
 
     def take(self) -> None:
         """Take SIGTERM, on the main thread, if its handling is still the default."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            self._old = signal.signal(signal.SIGTERM, _leave)
+        if threading.current_thread() is threading.main_thread() and _is_free():
+            self._owner = os.getpid()
+            signal.signal(signal.SIGTERM, self._leave)
 
     def give_back(self) -> None:
-        """Give SIGTERM back, if it was taken."""
-        if self._old is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._old)
-            self._old = None
+        """Give SIGTERM back, if it was taken and nobody has taken it since."""
+        if threading.current_thread() is threading.main_thread():
+            if signal.getsignal(signal.SIGTERM) == self._leave:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            self._owner = None
+
+    @property
+    def inherited(self) -> bool:
+        """Tell whether it was taken by the process that this one was forked from."""
+        return self._owner != os.getpid()
+
+    def _leave(self, number: int, _frame: FrameType | None) -> None:
+        if self.inherited:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self.cause = SystemExit(128 + number)
+        raise self.cause
 
 
 def how_it_ended(error: BaseException | None) -> tuple[RunStatus, str | None]:
@@ -43,5 +62,8 @@ def how_it_ended(error: BaseException | None) -> tuple[RunStatus, str | None]:
     return RunStatus.FAILED, shorten_home(f"{type(error).__name__}: {text[0] if text else 'no message'}")
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+def _is_free() -> bool:
+    """Tell whether SIGTERM does what it does by default, or what only concerned the process forked from."""
+    handler = signal.getsignal(signal.SIGTERM)
+    taker = getattr(handler, "__self__", None)
+    return handler is signal.SIG_DFL or (isinstance(taker, Termination) and taker.inherited)

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 import energyprof
+from energyprof.clock import SystemClock
 from energyprof.errors import OutputError, SensorLost, UnknownName, UsageError
 from energyprof.record.model import MemoryByCause, RunStatus
 from energyprof.record.schema import read_report
 from energyprof.record.store import list_runs
+from energyprof.recording import run_draft
 from energyprof.report.build import rebuild_report
 from tests.energyprof.recording.conftest import SteadySensor
 
@@ -109,6 +111,124 @@ def test_sigterm_ends_the_run_as_interrupted_and_the_handler_is_given_back(tmp_p
     assert left.value.code == 143
     assert prof.run.report.run.status is RunStatus.INTERRUPTED
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_handler_that_the_program_set_meanwhile_stays(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with profiler(tmp_path):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_forked_worker_dies_of_sigterm_as_it_would_have(tmp_path: Path) -> None:
+    def worker() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os._exit(0)
+
+    with profiler(tmp_path):
+        child = os.fork()
+        if child == 0:
+            worker()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+
+
+def test_a_forked_worker_may_profile_and_be_terminated_itself(tmp_path: Path) -> None:
+    def worker() -> None:
+        try:
+            with profiler(tmp_path / "worker"):
+                os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os._exit(0)
+
+    with profiler(tmp_path / "main"):
+        child = os.fork()
+        if child == 0:
+            worker()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    (run,) = list_runs(tmp_path / "worker")
+    assert read_report(run / "report.json").run.status is RunStatus.INTERRUPTED
+
+
+class Impatient(SystemClock):
+    """Ctrl-C comes while it sleeps."""
+
+    @staticmethod
+    def sleep_until_ns(deadline_ns: int) -> None:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_before_the_window_opens_ends_a_run_with_an_empty_one(
+    tmp_path: Path, sensor: SteadySensor
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    prof = profiler(tmp_path, sensor, idle_s=60.0, clock=Impatient())
+    with pytest.raises(KeyboardInterrupt), prof:
+        pytest.fail("the block must not be entered")
+    report = prof.run.report
+    assert report.run.status is RunStatus.INTERRUPTED
+    assert report.totals.duration_s < 0.1
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert sensor.closed == 1
+
+
+def test_what_fails_before_anything_runs_closes_the_sensors(
+    tmp_path: Path, sensor: SteadySensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(gpus: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(run_draft, "collect_environment", broken)
+    with pytest.raises(ZeroDivisionError):
+        profiler(tmp_path, sensor).start()
+    assert sensor.closed == 1
+
+
+NEVER_STOPPED = """
+import os, signal, sys, energyprof
+prof = energyprof.Profiler("t", out=sys.argv[1], sensors=[], html=False)
+prof.start()
+{ends}
+"""
+
+
+@pytest.mark.parametrize(
+    ("ends", "status", "error"),
+    [
+        ("", RunStatus.COMPLETED, None),
+        ("1 / 0", RunStatus.FAILED, "ZeroDivisionError: division by zero"),
+        ("raise KeyboardInterrupt", RunStatus.INTERRUPTED, None),
+        ("os.kill(os.getpid(), signal.SIGTERM)", RunStatus.INTERRUPTED, None),
+    ],
+)
+def test_a_run_that_nobody_stops_ends_as_its_program_does(
+    tmp_path: Path, ends: str, status: RunStatus, error: str | None
+) -> None:
+    program = [sys.executable, "-c", NEVER_STOPPED.format(ends=ends), str(tmp_path)]
+    subprocess.run(program, check=False, stderr=subprocess.DEVNULL)
+    (path,) = list_runs(tmp_path)
+    run = read_report(path / "report.json").run
+    assert (run.status, run.error) == (status, error)
+
+
+def test_where_no_thread_can_be_started_begin_and_end_are_recorded_and_it_says_so(
+    tmp_path: Path, sensor: SteadySensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none)
+    with profiler(tmp_path, sensor) as prof:
+        work(prof)
+    report = prof.run.report
+    assert report.totals.steps == 20
+    assert report.totals.energy_j.value == pytest.approx(10 * report.totals.duration_s, rel=0.25)
+    messages = [flag.message for flag in report.flags if flag.code == "recording-problem"]
+    assert any("no thread could be started (can't start new thread)" in message for message in messages)
 
 
 KILLED = """
