@@ -14,6 +14,7 @@ from energyprof.cli.options import (
     OpenmetricsFileOption,
     QuietOption,
     VerdictFileOption,
+    refuse_bare_share,
 )
 
 __all__ = ["EXAMPLE", "ab"]
@@ -33,7 +34,10 @@ def ab(
     ] = "auto",
     config: Annotated[Path | None, typer.Option(help="Budget file (energyprof.toml).")] = None,
     margin: Annotated[
-        str | None, typer.Option(help="Judge one metric by this margin instead of the budgets.")
+        str | None,
+        typer.Option(
+            callback=refuse_bare_share, help="Judge one metric by this margin instead of the budgets."
+        ),
     ] = None,
     metric: Annotated[str, typer.Option(help="The metric of --margin.")] = "energy_j",
     across_learners: Annotated[

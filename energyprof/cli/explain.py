@@ -15,16 +15,24 @@ EXAMPLE = "Example:  energyprof explain 20261120-1523 20261120-1541"
 
 
 def explain(
-    a: Annotated[str, typer.Argument(metavar="RUN_A", help="The run that is explained.")],
-    b: Annotated[str, typer.Argument(metavar="RUN_B", help="The run it is held against.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN_A RUN_B", help="The run that is explained, and the one it is held against."
+        ),
+    ],
     out: OutOption = Path("reports"),
     as_json: JsonOption = False,
 ) -> None:
     """Split the ratio of two runs' energies into passes x time a pass x mean power, by phase, above idle."""
     from energyprof.analysis.explanation import explain as explain_profiles
     from energyprof.analysis.explanation import profile_of
-    from energyprof.cli.compare import read_runs
+    from energyprof.cli.named_runs import named_runs
     from energyprof.cli.rendering import show_explanation
+    from energyprof.errors import UsageError
 
-    profiles = [profile_of([report], report.run.id) for report in read_runs([a, b], out)]
-    show_explanation(explain_profiles(*profiles), as_json=as_json)
+    reports = [run.report for run in named_runs(runs, out)]
+    if len(reports) != 2:
+        seen = f"{len(reports)} run{'' if len(reports) == 1 else 's'}"
+        raise UsageError(f"explain takes two runs, seen {seen}: name one of each; 'compare' takes many")
+    show_explanation(explain_profiles(*(profile_of([r], r.run.id) for r in reports)), as_json=as_json)

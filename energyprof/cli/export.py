@@ -24,8 +24,8 @@ def export(
 ) -> None:
     """Write a run's trace in other tools' formats; prints the files."""
     from energyprof.cli.exporting import export_run
-    from energyprof.record.store import find_run
+    from energyprof.cli.named_runs import run_folder
 
     formats = {"perfetto": perfetto, "csv": csv, "parquet": parquet}
-    for path in export_run(find_run(run, out), [name for name, wanted in formats.items() if wanted], to):
+    for path in export_run(run_folder(run, out), [name for name, wanted in formats.items() if wanted], to):
         typer.echo(str(path))

@@ -16,13 +16,38 @@ __all__ = [
     "OutOption",
     "QuietOption",
     "RunArgument",
+    "RunsArgument",
     "VerdictFileOption",
+    "refuse_bare_share",
 ]
+
+
+def refuse_bare_share(option: typer.CallbackParam, text: str | None) -> str | None:
+    """Refuse a share that is written as a bare number from 1 on: 5 would mean 500 %.
+
+    Raises:
+        UsageError: it is.
+    """
+    from energyprof.errors import UsageError
+
+    try:
+        share = float(text or "0")
+    except ValueError:
+        return text  # with a unit, or nothing at all: read where it is used
+    if share >= 1:
+        raise UsageError(f"--{option.name} {text} would mean {share:.0%}: write --{option.name} {text}%")
+    return text
+
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead.")]
 OutOption = Annotated[Path, typer.Option("--out", help="The folder of all runs.")]
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run folder, its report.json, a unique id prefix, or 'last'.")
+]
+
+RunsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN...", help="Run folders, report.json files, ids, or folders of runs."),
 ]
 
 # The forms of a verdict, for every command that judges.

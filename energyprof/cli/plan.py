@@ -7,19 +7,29 @@ from typing import Annotated
 
 import typer
 
+from energyprof.cli.options import refuse_bare_share
+
 __all__ = ["EXAMPLE", "plan"]
 
 EXAMPLE = "Example:  energyprof plan --margin 5% reports/2026*"
 
 
 def plan(
-    margin: Annotated[str, typer.Option(help="The increase that is allowed, such as 5%.")],
+    margin: Annotated[
+        str, typer.Option(callback=refuse_bare_share, help="The increase that is allowed, such as 5%.")
+    ],
     runs: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs of the same thing: their noise.")
     ] = None,
-    noise: Annotated[str | None, typer.Option(help="Noise between runs of a sitting, such as 1%.")] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(callback=refuse_bare_share, help="Noise between runs of a sitting, such as 1%."),
+    ] = None,
     between: Annotated[
-        str | None, typer.Option(help="Noise between sittings, for a stored baseline, such as 0.5%.")
+        str | None,
+        typer.Option(
+            callback=refuse_bare_share, help="Noise between sittings, for a stored baseline, such as 0.5%."
+        ),
     ] = None,
     baseline: Annotated[Path | None, typer.Option(help="A baseline file: its noise.")] = None,
     config: Annotated[

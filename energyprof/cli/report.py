@@ -27,10 +27,10 @@ def open_page(
 ) -> None:
     """Open a run's page in the browser, and print where it is."""
     from energyprof.cli.indexing import refresh_index
-    from energyprof.record.store import find_run
+    from energyprof.cli.named_runs import run_folder
     from energyprof.report.build import rebuild_report
 
-    folder = find_run(run, out)
+    folder = run_folder(run, out)
     page = folder / "report.html"
     if not page.exists():
         rebuild_report(folder)
@@ -43,10 +43,10 @@ def open_page(
 @app.command("build", epilog="Example:  energyprof report build 20261120-152233")
 def build(run: RunArgument = "last", out: OutOption = Path("reports")) -> None:
     """Build a run's report from its trace: after a kill, or with a newer energyprof."""
-    from energyprof.record.store import find_run
+    from energyprof.cli.named_runs import run_folder
     from energyprof.report.build import rebuild_report
 
-    folder = find_run(run, out)
+    folder = run_folder(run, out)
     report = rebuild_report(folder)
     typer.echo(f"{folder / 'report.html'} ({report.run.status})")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from energyprof.cli.options import JsonOption, OutOption
+from energyprof.cli.options import JsonOption, OutOption, RunsArgument
 
 __all__ = ["EXAMPLE", "restop"]
 
@@ -15,9 +15,7 @@ EXAMPLE = "Example:  energyprof restop last --patience 4 --min-delta 0.001"
 
 
 def restop(
-    runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Run folders, report.json files or ids.")
-    ],
+    runs: RunsArgument,
     patience: Annotated[int, typer.Option(min=1, help="Epochs without improvement before it stops.")],
     min_delta: Annotated[float, typer.Option(min=0, help="What counts as an improvement.")] = 0.0,
     metric: Annotated[
@@ -34,10 +32,10 @@ def restop(
     A run that continues another is taken together with all parts before it.
     """
     from energyprof.analysis.restopping import StoppingRule, restop_parts
+    from energyprof.cli.named_runs import named_runs
     from energyprof.cli.rendering import show_restopped
     from energyprof.cli.training_parts import training_parts
-    from energyprof.record.run_lookup import find_run
 
     rule = StoppingRule(patience=patience, min_delta=min_delta, metric=metric)
-    trainings = [training_parts(find_run(run, out)) for run in runs]
+    trainings = [training_parts(run) for run in named_runs(runs, out)]
     show_restopped([restop_parts(parts, rule) for parts in trainings], as_json=as_json)
