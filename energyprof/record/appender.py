@@ -153,7 +153,7 @@ class ArrowAppender:
 
     def _restore_if_removed(self) -> None:
         """Write the file anew where somebody removed it: its contents live on behind the open descriptor."""
-        if self.path.exists():
+        if not self._is_removed():
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -174,6 +174,15 @@ class ArrowAppender:
         os.close(self._file)
         self._file = anew
         self.problem = f"{self.path.name} was removed while the run went on: it was written anew"
+
+    def _is_removed(self) -> bool:
+        try:
+            os.stat(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:  # it may not be told, as on a network share whose ticket ran out: writing will show
+            return False
+        return False
 
 
 def _write_all(file: int, data: bytes, start: int) -> None:

@@ -34,8 +34,6 @@ def collect_environment(gpus: tuple[GpuInfo, ...] = ()) -> Environment:
     Args:
         gpus: the devices that are measured, as discovery found them.
     """
-    import psutil
-
     import energyprof
 
     sha, dirty = _git()
@@ -46,7 +44,7 @@ def collect_environment(gpus: tuple[GpuInfo, ...] = ()) -> Environment:
         hostname_hash=hashlib.sha256(platform.node().encode()).hexdigest()[:12],
         cpu=cpu_name(),
         logical_cpus=os.cpu_count(),
-        memory_bytes=psutil.virtual_memory().total,
+        memory_bytes=_memory_bytes(),
         gpus=gpus,
         git_sha=sha,
         git_dirty=dirty,
@@ -57,7 +55,10 @@ def collect_environment(gpus: tuple[GpuInfo, ...] = ()) -> Environment:
 
 def shorten_home(text: str) -> str:
     """Write the home folder as ``~``, wherever it occurs in a text."""
-    home = str(Path.home())
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # a user without an entry, as containers have them
+        return text
     return text.replace(home, "~") if home not in ("/", "") else text
 
 
@@ -82,11 +83,29 @@ def _version(name: str) -> str | None:
         return None
 
 
+def _memory_bytes() -> int | None:
+    import psutil
+
+    try:
+        return int(psutil.virtual_memory().total)
+    except (OSError, psutil.Error):  # the kernel's figures are hidden, as in some sandboxes
+        return None
+
+
 def _git() -> tuple[str | None, bool | None]:
     """Return the commit of the working folder and whether it has changes, or None where there is no git."""
-    command = ("git", "status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    # Without locks: a status that renews the index would get in the way of the user's own git.
+    command = ("git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=no")
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=5,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return None, None
     lines = done.stdout.splitlines()

@@ -99,12 +99,19 @@ class Calibration:
 def calibration_folder() -> Path:
     """Return where this user's calibrations are kept; it need not be there yet."""
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        base = os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local"
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
+        base = _home() / "Library" / "Application Support"
     else:
-        base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+        base = os.environ.get("XDG_DATA_HOME") or _home() / ".local" / "share"
     return Path(base) / "energyprof" / "calibrations"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user without an entry, as containers have them
+        return Path("/")
 
 
 def calibration_path(uuid: str, driver: str, folder: Path | None = None) -> Path:

@@ -121,6 +121,23 @@ def test_a_full_disk_loses_nothing_once_there_is_room_again(
     assert read_trace(folder.path).segments.start_ns.tolist()[-2:] == [9000, 9500]
 
 
+def test_a_share_that_tells_nothing_any_more_stops_no_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = filled(tmp_path)
+
+    def denied(path: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("energyprof.record.appender.os.stat", denied)
+        folder.metrics.append({"t_ns": [9_000], "name": [0], "value": [0.25]}, ["loss0"])
+        assert folder.problems == ()  # what is open can still be written
+        assert not folder.has_report
+    folder.close()
+    assert read_trace(folder.path).metrics.value.tolist() == [0.5] * 5 + [0.25]
+
+
 def test_an_output_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="choose another folder with --out"):

@@ -95,6 +95,16 @@ def test_calibrations_are_kept_in_the_users_data_folder(
     assert calibration_folder() == tmp_path / ".local" / "share" / "energyprof" / "calibrations"
 
 
+def test_a_user_without_a_home_has_no_calibrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert load_calibration("GPU-of-nobody", "570") is None
+    assert other_drivers("GPU-of-nobody", "570") == ()
+
+
 def test_a_lag_below_what_polling_resolves_is_none_at_all() -> None:
     assert MADE.lag_s == 0.0
     assert replace(MADE, counter_lag_s=0.03).lag_s == 0.03
