@@ -30,29 +30,43 @@ def finished_run(folder: RunFolder, draft: Report, *, html: bool) -> Run:
     """
     from energyprof.report.build import build_report
 
-    problem = "; ".join(folder.problems)
+    problem, movable = "; ".join(folder.problems), True
     if not folder.refused:
         try:
             return Run(folder.path, build_report(folder.path, draft, html=html))
         except (EnergyprofError, OSError) as error:
             problem = str(error)
-    try:
-        spare = Path(tempfile.mkdtemp(prefix="energyprof-")) / folder.path.name
-        folder.copy_to(spare)
-        told = f"The record is in '{spare}': its own folder could not take it ({problem})."
-        moved = Flag(code="recording-problem", severity=Severity.WARNING, message=told)
-        run = Run(spare, build_report(spare, replace(draft, flags=(moved, *draft.flags)), html=html))
-    except (EnergyprofError, OSError):
-        told = f"the report could not be written: {problem}"
-        run = Run(folder.path, _in_memory(folder, draft))
+        except Exception as error:  # a defect of ours is no reason for a training to end without its model
+            problem, movable = f"{type(error).__name__}: {error}; the trace is in {folder.path}", False
+    run, told = _elsewhere(folder, draft, problem, html) if movable else _unwritten(folder, draft, problem)
     warnings.warn(told, RuntimeWarning, stacklevel=5)
     return run
 
 
+def _elsewhere(folder: RunFolder, draft: Report, problem: str, html: bool) -> tuple[Run, str]:
+    """Return the run with its record in a spare folder, and what to say of it."""
+    from energyprof.report.build import build_report
+
+    told = "The record is in '{}': its own folder could not take it ({})."
+    try:
+        spare = Path(tempfile.mkdtemp(prefix="energyprof-")) / folder.path.name
+        folder.copy_to(spare)
+        told = told.format(spare, problem)
+        moved = Flag(code="recording-problem", severity=Severity.WARNING, message=told)
+        report = build_report(spare, replace(draft, flags=(moved, *draft.flags)), html=html)
+    except (EnergyprofError, OSError):
+        return _unwritten(folder, draft, problem)
+    return Run(spare, report), told
+
+
+def _unwritten(folder: RunFolder, draft: Report, problem: str) -> tuple[Run, str]:
+    return Run(folder.path, _in_memory(folder, draft)), f"the report could not be written: {problem}"
+
+
 def _in_memory(folder: RunFolder, draft: Report) -> Report:
-    """Return the figures of what is on disk, or the draft where nothing is."""
+    """Return the figures of what is on disk, or the draft where nothing is, or where they cannot be made."""
     from energyprof.analysis.summary import summarise
 
-    with suppress(EnergyprofError, OSError):
+    with suppress(Exception):  # what it threw is told already, or there is nothing to make figures of
         return summarise(read_trace(folder.path), draft)
     return draft

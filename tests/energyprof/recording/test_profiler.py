@@ -392,6 +392,24 @@ def test_a_disk_that_stays_full_is_a_warning_and_no_exception(
     assert prof.run.report.totals.steps == 5  # the figures are there all the same
 
 
+def test_a_defect_in_the_report_is_a_warning_and_the_trace_is_kept(
+    tmp_path: Path, sensor: SteadySensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("energyprof.analysis.summary.summarise", broken)
+        meanwhile.setattr("energyprof.report.build.summarise", broken)
+        with (
+            pytest.warns(RuntimeWarning, match="could not be written: ZeroDivisionError: division by zero"),
+            profiler(tmp_path, sensor) as prof,
+        ):
+            work(prof, 5)
+    assert prof.run.report.run.status is RunStatus.COMPLETED
+    assert rebuild_report(prof.path).totals.steps == 5
+
+
 def test_an_output_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write to"), profiler(tmp_path / "file"):
