@@ -276,6 +276,11 @@ def _settings(experiment: Experiment, chosen: LearnerEntry) -> dict[str, str]:
         raise UsageError(
             f"--schedule {experiment.schedule}: {chosen.name} has one schedule only, leave it out"
         )
+    if settings.get("schedule", experiment.schedule) != experiment.schedule:
+        raise UsageError(
+            f"--schedule {experiment.schedule} and --set schedule={settings['schedule']} are one setting: "
+            "leave one out"
+        )
     return {**settings, "schedule": experiment.schedule}
 
 

@@ -198,7 +198,7 @@ _BUILT_IN: Final = (
     LearnerEntry(
         name="bp-ds",
         title="Deep supervision",
-        summary="Backpropagation with an auxiliary softmax classifier on every hidden layer.",
+        summary="Backpropagation with an auxiliary softmax classifier on each hidden layer but the last.",
         paper="Lee et al. 2015, arXiv 1409.5185",
         config=DeepSupervisionConfig,
         default_arch=_wide_mlp,

@@ -1,11 +1,14 @@
 """The rungs between backpropagation and Mono-Forward: auxiliary losses with global gradients.
 
-    BP-DS     L = CE(W_out a_L + b_out, y) + w sum_i CE(M_i a_i, y)    read out at the head (Lee et al. 2015)
-    MF-joint  L = w sum_i CE(M_i a_i, y)                               read out at M_L
+    BP-DS     L = CE(W_out a_L + b_out, y) + w sum_{i<L} CE(M_i a_i, y)    read out at the head
+    MF-joint  L = w sum_{i<=L} CE(M_i a_i, y)                              read out at M_L
+
+In BP-DS the head is the classifier of the last hidden layer, and the others are of those below it (Lee et al.
+2015: m = 1 .. M - 1); with a single hidden layer there are none.
 
 BP -> BP-DS adds the auxiliary losses, BP-DS -> MF-joint moves the read-out, MF-joint -> MF-concurrent cuts
 the gradient between layers, MF-concurrent -> MF-sequential changes the schedule: one thing at a time. With
-e_i = w (softmax(M_i a_i) - onehot(y)) / B, each layer's delta is that of backpropagation and a local part:
+e_i = w (softmax(M_i a_i) - onehot(y)) / B, a layer's delta is that of backpropagation and a local part:
 
     delta_i = (delta_{i+1} W_{i+1} + e_i M_i) * 1(z_i > 0),  dL/dM_i = e_i' a_i,  dL/dW_i = delta_i' a_{i-1}
 """
@@ -50,7 +53,7 @@ class _Supervised(Learner):
 
     Attributes:
         layers: W_i (d_i, d_{i-1}) and b_i.
-        projections: M_i (C, d_i).
+        projections: M_i (C, d_i) of the first layers, or of all.
         head: W_out (C, d_L) and b_out, or None.
     """
 
@@ -83,7 +86,7 @@ class _Supervised(Learner):
         return {"loss": loss, "local_loss": local}
 
     def _backward(self, activations: list[Tensor], y: Tensor) -> tuple[Tensor, Tensor]:
-        """Set all gradients; return L and the classifiers' losses (L,), not weighted."""
+        """Set all gradients; return L and the losses of the projections, not weighted, the lowest first."""
         losses: list[Tensor] = []
         loss, delta = y.new_zeros((), dtype=activations[0].dtype), None
         if self.head is not None:
@@ -91,17 +94,24 @@ class _Supervised(Learner):
             self.head.set_gradient(error, activations[-1])
             delta = self.head.input_gradient(error)
         for index in range(len(self.layers) - 1, -1, -1):
-            layer, projection, a = self.layers[index], self.projections[index], activations.pop()
-            local_loss, error = cross_entropy_error(product(a, projection), y)
-            error.mul_(self.weight)  # e_i (B, C)
-            loss = loss + self.weight * local_loss
-            losses.append(local_loss)
-            projection.grad = weight_gradient(error, a)
-            local = product(error, projection.t())
-            delta = relu_backward_(local if delta is None else local.add_(delta), a)
+            layer, a = self.layers[index], activations.pop()
+            if index < len(self.projections):
+                local_loss, local = self._supervise(self.projections[index], a, y)
+                loss = loss + self.weight * local_loss
+                losses.append(local_loss)
+                delta = local if delta is None else local.add_(delta)
+            assert delta is not None, "the last layer has a classifier"
+            delta = relu_backward_(delta, a)
             layer.set_gradient(delta, activations[-1])
             delta = layer.input_gradient(delta) if index else None
         return loss, torch.stack(losses[::-1])
+
+    def _supervise(self, projection: nn.Parameter, a: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Set the gradient of M_i; return its loss, not weighted, and e_i M_i (B, d_i)."""
+        loss, error = cross_entropy_error(product(a, projection), y)
+        error.mul_(self.weight)  # e_i (B, C)
+        projection.grad = weight_gradient(error, a)
+        return loss, product(error, projection.t())
 
     @torch.no_grad()
     def scores(self, x: Tensor) -> Tensor:
@@ -113,14 +123,14 @@ class _Supervised(Learner):
 
 
 class DeepSupervision(_Supervised):
-    """BP-DS: backpropagation with a softmax classifier on every hidden layer."""
+    """BP-DS: backpropagation with a softmax classifier on every hidden layer, the head on the last."""
 
     def __init__(self, blueprint: Blueprint, config: DeepSupervisionConfig) -> None:
-        blueprint.architecture.require("mlp", "bp-ds")
+        blueprint.architecture.require("mlp", "bp-ds", hidden=2)
         spec, generator, device = blueprint.spec, blueprint.generator, blueprint.device
         sizes = (spec.features, *blueprint.architecture.widths, spec.classes)
         *layers, head = (Dense.standard(i, o, generator, device) for i, o in pairwise(sizes))
-        projections = [kaiming_uniform((spec.classes, d), generator, device) for d in sizes[1:-1]]
+        projections = [kaiming_uniform((spec.classes, d), generator, device) for d in sizes[1:-2]]
         super().__init__(layers, projections, head, config, config.auxiliary)
 
 

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from energyprof.errors import DataError, TrainingFailed, UsageError
 from learners.algorithms.cafo import CascadedForward, CascadedForwardConfig
 from learners.base import Batch
+from learners.networks.losses import sparsemax, sparsemax_error
 
 Make = Callable[..., CascadedForward]
 
@@ -61,13 +62,14 @@ def test_statistics_are_the_average_over_the_pass_and_then_stay(make_cafo, make_
 
 @pytest.mark.parametrize("predictor", ["ce", "sparsemax"])
 def test_a_predictor_learns_alone_from_its_own_gradient(make_cafo, make_batch, predictor):
-    cafo, batch = make_cafo(predictor=predictor, optimizer="sgd", lr=0.1), make_batch()
+    settings = {"optimizer": "sgd", "lr": 0.1, "weight_decay": 0.2}
+    cafo, batch = make_cafo(predictor=predictor, **settings), make_batch()
     stages = cafo.stages()
     next(stages).step(batch)
     for index, stage in enumerate(stages):
         before = {name: value.clone() for name, value in cafo.state_dict().items()}
         weight = cafo.predictors[index].detach().clone().requires_grad_()
-        optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+        optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9, weight_decay=0.2)
         outputs = features(cafo, batch.x)[index] @ weight.t()
         if predictor == "ce":
             F.cross_entropy(outputs, batch.y).backward()
@@ -118,7 +120,8 @@ def test_normal_equations_without_a_solution_end_the_training_in_one_line(make_c
 
 @pytest.mark.parametrize(
     ("predictor", "output"),
-    [("ce", lambda z: z.softmax(1)), ("mse", lambda z: z)],
+    [("ce", lambda z: z.softmax(1)), ("sparsemax", sparsemax)],
+    ids=["ce", "sparsemax"],
 )
 def test_scores_sum_the_outputs_of_the_predictors_trained_so_far(make_cafo, make_batch, predictor, output):
     cafo, batch = make_cafo(predictor=predictor), make_batch()
@@ -128,11 +131,45 @@ def test_scores_sum_the_outputs_of_the_predictors_trained_so_far(make_cafo, make
     next(stages).step(batch)
     for index, stage in enumerate(stages):
         stage.step(batch)
-        if predictor == "ce":  # solved only as the stage closes
-            outputs = [
-                output(h @ v.t()) for h, v in zip(features(cafo, batch.x), cafo.predictors, strict=True)
-            ]
-            torch.testing.assert_close(cafo.scores(batch.x), sum(outputs[: index + 1]).detach())
+        outputs = [h @ v.t() for h, v in zip(features(cafo, batch.x), cafo.predictors, strict=True)]
+        expected = sum(output(z.detach()) for z in outputs[: index + 1])
+        torch.testing.assert_close(cafo.scores(batch.x), expected)
+        scores, watched = stage.top.judge(stage.top.below(batch.x), batch.y)
+        torch.testing.assert_close(scores, expected)
+        loss = F.cross_entropy if predictor == "ce" else lambda z, y: sparsemax_error(z, y)[0]
+        torch.testing.assert_close(watched, loss(outputs[index], batch.y).detach())  # of this predictor alone
+
+
+def test_scores_of_closed_forms_are_summed_as_they_are_and_watched_by_their_mean_squared_error(
+    make_cafo, make_batch
+):
+    cafo, batch = make_cafo(predictor="mse"), make_batch()
+    for stage in cafo.stages():
+        stage.step(batch)
+    outputs = [(h @ v.t()).detach() for h, v in zip(features(cafo, batch.x), cafo.predictors, strict=True)]
+    torch.testing.assert_close(cafo.scores(batch.x), sum(outputs))
+    errors = [0.5 * (z - F.one_hot(batch.y, 10)).square().sum(1).mean() for z in outputs]
+    torch.testing.assert_close(stage.loss(batch), torch.stack(errors).mean())
+
+
+def test_while_blocks_learn_the_head_on_running_statistics_is_what_is_scored_and_watched(
+    make_cafo, make_batch
+):
+    cafo, batch = make_cafo("conv:4,6", blocks="dfa"), make_batch()
+    stage = next(cafo.stages())
+    for seed in range(2):
+        stage.step(make_batch(seed=seed))
+    head = cafo.teacher.head
+    expected = F.linear(features(cafo, batch.x)[-1], head.weight, head.bias).detach()
+    torch.testing.assert_close(cafo.scores(batch.x), expected)
+    torch.testing.assert_close(stage.loss(batch), F.cross_entropy(expected, batch.y))
+    assert all(float(block.norm.momentum) == 0.1 for block in cafo.blocks)
+
+
+def test_feedback_matrices_do_not_count_as_trainable(make_cafo):
+    cafo = make_cafo("conv:4,6", blocks="dfa")
+    blocks = (9 * 1 + 1 + 2) * 4 + (9 * 4 + 1 + 2) * 6
+    assert cafo.parameter_count() == blocks + 10 * (4 * 16 + 6 * 4) + 10 * (6 * 4 + 1)
 
 
 def test_blocks_have_no_trainable_parameter(make_cafo):
@@ -184,11 +221,10 @@ def test_dfa_blocks_come_first_then_their_statistics_anew(make_cafo, make_batch)
     assert all(int(block.norm.num_batches_tracked) == 1 for block in cafo.blocks)
 
 
-def test_a_dfa_block_gets_the_vector_jacobian_product_of_itself_alone(make_cafo, make_batch):
-    cafo, batch = (
-        make_cafo("conv:4,6", blocks="dfa", optimizer="sgd", block_lr=1.0, momentum=0.0),
-        make_batch(),
-    )
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_a_dfa_block_gets_the_vector_jacobian_product_of_itself_alone(make_cafo, make_batch, decay):
+    settings = {"optimizer": "sgd", "block_lr": 1.0, "momentum": 0.0, "block_weight_decay": decay}
+    cafo, batch = make_cafo("conv:4,6", blocks="dfa", **settings), make_batch()
     before = [[p.detach().clone() for p in block.parameters()] for block in cafo.blocks]
     teacher, expected, h = cafo.teacher, [], batch.x
     leaves = [[p.requires_grad_() for p in group] for group in before]
@@ -201,7 +237,7 @@ def test_a_dfa_block_gets_the_vector_jacobian_product_of_itself_alone(make_cafo,
     error = (logits.softmax(1) - F.one_hot(batch.y, 10)) / 32
     for output, group, matrix in zip(outputs, leaves, teacher.feedback, strict=True):
         (output.flatten(1) * (error @ matrix)).sum().backward()
-        expected.append([p.detach() - p.grad for p in group])
+        expected.append([(1 - decay) * p.detach() - p.grad for p in group])
     next(cafo.stages()).step(batch)
     for block, group in zip(cafo.blocks, expected, strict=True):
         for parameter, value in zip(block.parameters(), group, strict=True):

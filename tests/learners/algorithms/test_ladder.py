@@ -33,8 +33,9 @@ def test_gradients_equal_autograd_of_the_summed_loss(make_blueprint, make_batch,
     a, expected, local = batch.x.flatten(1), torch.zeros(()), []
     for number in (1, 2, 3):
         a = F.relu(F.linear(a, leaves[f"layer{number}.weight"], leaves[f"layer{number}.bias"]))
-        local.append(F.cross_entropy(a @ leaves[f"projections.{number - 1}"].t(), batch.y))
-        expected = expected + weight * local[-1]
+        if learner.head is None or number < 3:  # the head is the last layer's classifier
+            local.append(F.cross_entropy(a @ leaves[f"projections.{number - 1}"].t(), batch.y))
+            expected = expected + weight * local[-1]
     if learner.head is not None:
         expected = expected + F.cross_entropy(
             F.linear(a, leaves["head.weight"], leaves["head.bias"]), batch.y
@@ -89,18 +90,27 @@ def test_a_step_of_deep_supervision_costs_backpropagation_and_three_products_a_p
         with FlopCounterMode(display=False) as counter:
             learner.step(make_batch(size=8))
         flops.append(counter.get_total_flops())
-    assert flops[0] - flops[1] == 8 * 3 * 2 * 10 * (20 + 16 + 12)
+    assert flops[0] - flops[1] == 8 * 3 * 2 * 10 * (20 + 16)  # none on the last, which the head reads
 
 
 def test_read_out_is_at_the_head_or_at_the_last_projection(make_blueprint, make_batch):
     batch = make_batch()
-    for learner in (deep(make_blueprint), joint(make_blueprint)):
+    for learner in (deep(make_blueprint, "mlp:20,12,12"), joint(make_blueprint, "mlp:20,12,12")):
         a = batch.x.flatten(1)
         for layer in learner.layers:
             a = F.relu(F.linear(a, layer.weight, layer.bias)).detach()
         head = learner.projections[-1] if learner.head is None else learner.head.weight
         bias = None if learner.head is None else learner.head.bias
         torch.testing.assert_close(learner.scores(batch.x), F.linear(a, head, bias).detach())
+
+
+def test_deep_supervision_of_a_single_hidden_layer_is_refused_in_one_line(make_blueprint):
+    with pytest.raises(UsageError, match="bp-ds cannot train 'mlp:20': it needs 2 hidden layers or more"):
+        deep(make_blueprint, "mlp:20")
+
+
+def test_the_weight_of_auxiliary_losses_is_by_default_the_tuned_one():
+    assert DeepSupervisionConfig().auxiliary == 0.171
 
 
 @pytest.mark.parametrize("arch", ["mlp:", "conv:4"])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from learners.base import Batch, DataSpec, Learner, Metrics, Stage
+from learners.configuration import configure
 from learners.registry import build, entry
 from learners.training.memory_by_cause import StageMemory, measure_memory
 
@@ -71,6 +72,43 @@ def test_activations_grow_with_depth_for_backpropagation_and_not_for_mono_forwar
 
     assert activations("bp", 6) > 1.8 * activations("bp", 2)
     assert activations("mf", 6) == pytest.approx(activations("mf", 2), rel=0.05)
+
+
+def activations_of(algo: str, depth: int, **settings: str) -> int:
+    config = configure(entry(algo).config, settings)
+    learner = build(algo, SPEC, "mlp:" + ",".join(["128"] * depth), config)
+    return max(stage.activations for stage in measure_memory(learner, batch_of(1024)))
+
+
+MAP = 1024 * 128 * 4  # one layer's activations of a batch
+
+
+@pytest.mark.parametrize(
+    ("algo", "settings", "a_layer"),
+    [
+        ("bp", {}, MAP),
+        ("bp-ds", {}, MAP),
+        ("dfa", {}, MAP),
+        ("mf", {}, 4),
+        ("mf", {"schedule": "sequential"}, 0),
+        ("ff", {}, 12),  # a loss and two goodnesses
+    ],
+    ids=str,
+)
+def test_what_one_more_layer_keeps_alive_is_known_to_the_byte(
+    algo: str, settings: dict[str, str], a_layer: int
+) -> None:
+    assert activations_of(algo, 7, **settings) - activations_of(algo, 5, **settings) == 2 * a_layer
+
+
+def test_a_checkpointed_step_keeps_every_kth_activation_and_those_of_one_gap() -> None:
+    every, fourth = activations_of("bp", 12), activations_of("bp", 12, checkpoint="4")
+    assert every - fourth == 6 * MAP  # of 12, three are kept and three recomputed at a time
+
+
+def test_micro_batches_keep_their_share_of_the_activations() -> None:
+    whole, quarter = activations_of("bp", 6), activations_of("bp", 6, accumulate="4")
+    assert quarter == pytest.approx(whole / 4, rel=0.01)
 
 
 def test_sequential_mono_forward_holds_optimizer_state_for_the_active_layer_only() -> None:
