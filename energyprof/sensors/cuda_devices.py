@@ -45,7 +45,7 @@ def visible_devices(
     if entries[0].lower() in _NONE:
         return (), ("CUDA_VISIBLE_DEVICES hides every GPU: none is measured; unset it to measure them",)
     found, notes = _resolve(library, devices, entries)
-    numbered = any(entry.isdigit() for entry in entries)
+    numbered = any(entry.isdecimal() for entry in entries)
     return found, (*notes, *_order_note(devices, environment, numbered=numbered))
 
 
@@ -73,7 +73,7 @@ def _resolve(
 
 
 def _resolve_one(library: NvmlLibrary, devices: Sequence[NvmlDevice], entry: str) -> NvmlDevice | None:
-    if entry.isdigit():
+    if entry.isdecimal():
         return devices[int(entry)] if int(entry) < len(devices) else None
     if entry.startswith("MIG-"):
         return _parent_of_instance(library, devices, entry)

@@ -99,7 +99,7 @@ def device_of(library: NvmlLibrary, handle: Any) -> NvmlDevice:
             None if capability is None else tuple(capability),
         ),
         memory_bytes=None if memory is None else int(memory.total),
-        power_limit_w=None if limit_mw is None else limit_mw / 1e3,
+        power_limit_w=limit_mw / 1e3 if limit_mw else None,  # some drivers tell 0 where there is none
         driver=_text(library.ask("nvmlSystemGetDriverVersion")) or None,
         mig=bool(mig_mode and mig_mode[0]),
         application_clock_hz=None if clock_mhz is None else clock_mhz * 1e6,

@@ -19,7 +19,7 @@ _NONE_NEW: Final = 6  # NVML_ERROR_NOT_FOUND
 _NEWEST_NS: Final = (
     1_000_000_000  # an older newest entry belongs to another clock, or to a log that stands still
 )
-_FUTURE_NS: Final = 5_000_000
+_FUTURE_US: Final = 5_000
 
 
 class PowerHistory:
@@ -36,7 +36,7 @@ class PowerHistory:
         if newest is None or not newest[1]:
             return False
         age_ns = self._clock.wall_ns() - max(sample.timeStamp for sample in newest[1]) * 1000
-        return bool(-_FUTURE_NS <= age_ns <= _NEWEST_NS)
+        return bool(-_FUTURE_US * 1000 <= age_ns <= _NEWEST_NS)
 
     def read(self, handle: Any) -> list[tuple[int, int]]:
         """Return the new entries as (time in ns since the epoch, milliwatts), oldest first.
@@ -44,6 +44,9 @@ class PowerHistory:
         Raises:
             SensorError: they could not be read.
         """
+        now_us = self._clock.wall_ns() // 1000
+        if self._seen_us > now_us + _FUTURE_US:  # the wall clock was set back
+            self._seen_us = now_us
         try:
             _, samples = self._library.call(
                 "nvmlDeviceGetSamples", handle, _TOTAL_POWER_SAMPLES, self._seen_us
@@ -52,7 +55,13 @@ class PowerHistory:
             if getattr(error.__cause__, "value", None) == _NONE_NEW:
                 return []
             raise
-        entries = sorted({(s.timeStamp, s.sampleValue.uiVal) for s in samples if s.timeStamp > self._seen_us})
+        entries = sorted(
+            {
+                (sample.timeStamp, sample.sampleValue.uiVal)
+                for sample in samples
+                if self._seen_us < sample.timeStamp <= now_us + _FUTURE_US  # later: before it was set back
+            }
+        )
         if entries:
             self._seen_us = entries[-1][0]
         return [(stamp_us * 1000, power_mw) for stamp_us, power_mw in entries]

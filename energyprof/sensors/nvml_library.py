@@ -75,6 +75,7 @@ class NvmlLibrary:
         """Hold an initialised ``pynvml``; use :meth:`open`."""
         self._pynvml: Any = pynvml
         self._users = 1
+        self._opened = 1  # times, each to be given back
 
     @classmethod
     def open(cls) -> NvmlLibrary:
@@ -109,7 +110,8 @@ class NvmlLibrary:
         self._users -= 1
         if self._users == 0:
             with suppress(self._pynvml.NVMLError):  # the driver is gone: nothing is left to shut down
-                self._pynvml.nvmlShutdown()
+                for _ in range(self._opened):
+                    self._pynvml.nvmlShutdown()
 
     def reopen(self) -> None:
         """Initialise again after a driver reload; old handles are of no use then.
@@ -121,6 +123,7 @@ class NvmlLibrary:
             self._pynvml.nvmlInit()
         except self._pynvml.NVMLError as error:
             raise SensorError(f"the NVIDIA driver is not back: {describe(error.value)}") from error
+        self._opened += 1
 
     def call(self, function: str, *arguments: object) -> Any:
         """Call an NVML function by name.

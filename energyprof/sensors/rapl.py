@@ -28,6 +28,12 @@ GRANT: Final = (
 )
 _REFRESH_NS: Final = 1_000_000  # Intel SDM vol. 3B, "Package RAPL domain": updated about every millisecond
 _LIMIT_MARGIN: Final = 1.2  # how far above its short-term limit a package is taken to go at most
+_LONG_S: Final = 60.0  # without a reading: a program that was stopped
+_LIKELY_MOST_W: Final = 1_000.0  # of a package or bank whose limit is not told
+_UNSEEN: Final = (
+    "nothing was read for so long that the energy counter may have wrapped more than once: what was drawn "
+    "meanwhile is not known"
+)
 _MOST_W: Final = 5_000.0  # no package and no bank of memory draws as much: tells a wrap from a reset
 
 
@@ -174,6 +180,8 @@ class RaplSensor:
         step_uj, span_s = raw_uj - self._last_uj, (at_ns - self._last_ns) / 1e9
         self._last_uj, self._last_ns = raw_uj, at_ns
         channel = self.channels[0].name
+        if self._may_have_wrapped_twice(span_s):
+            return (Reading(channel, self._total_uj / 1e6, gap=True, reason=_UNSEEN),)
         if step_uj < 0:
             step_uj += self._zone.wrap_uj
             if not 0 <= step_uj <= _MOST_W * (span_s + 1) * 1e6:
@@ -197,6 +205,10 @@ class RaplSensor:
         except (OSError, ValueError):
             return False
         return before_uj <= own_uj <= after_uj
+
+    def _may_have_wrapped_twice(self, span_s: float) -> bool:
+        most_w = self.info.power_ceiling_w or _LIKELY_MOST_W
+        return span_s > _LONG_S and 0 < self._zone.wrap_uj < most_w * span_s * 1e6
 
     def _raw_uj(self) -> int:
         if self._descriptor is None:

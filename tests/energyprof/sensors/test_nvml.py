@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pynvml
 import pytest
 
 from energyprof.errors import SensorError, SensorLost, SensorUnavailable
@@ -15,6 +18,7 @@ from energyprof.recording.sample_rows import SampleRows
 from energyprof.recording.sampler import Sampler
 from energyprof.sensors.nvml import NvmlSensor
 from energyprof.sensors.nvml_device import list_devices
+from energyprof.sensors.nvml_history import PowerHistory
 from energyprof.sensors.nvml_library import NvmlLibrary
 from energyprof.testing.cards import CARDS, Card
 from energyprof.testing.faults import Fault, FaultKind, NvmlCode
@@ -320,6 +324,66 @@ def test_after_a_driver_reload_the_device_is_found_again(make_nvml: MakeNvml) ->
     rows = seen.channel(ChannelKind.ENERGY)
     assert rows.gap.sum() == 1
     assert rows.t_ns[-1] > 29 * SECOND
+
+
+def test_a_driver_that_was_opened_anew_is_given_back_as_often(make_nvml: MakeNvml) -> None:
+    nvml = make_nvml("hopper", call_ns=CALL)
+    now = nvml.clock.now_ns()
+    nvml.fault(
+        Fault(
+            function="nvmlDeviceGetFieldValues",
+            code=NvmlCode.UNINITIALIZED,
+            from_ns=now + 6 * SECOND,
+            until_ns=now + 8 * SECOND,
+        )
+    )
+    seen = Sampled(nvml, seconds=10)
+    assert nvml.calls("nvmlInit") > 1
+    assert not seen.sampler.statistics["nvml:gpu:0"].lost
+    with pytest.raises(pynvml.NVMLError_Uninitialized):
+        pynvml.nvmlDeviceGetCount()
+
+
+def test_a_limit_of_nothing_is_no_limit(make_nvml: MakeNvml) -> None:
+    nvml = make_nvml("hopper", call_ns=CALL)
+    square_wave(nvml)
+    nvml.device(0).power_limit_w = 0.0
+    seen = Sampled(nvml, seconds=10)
+    assert seen.sensor.info.power_ceiling_w is None
+    assert not seen.channel(ChannelKind.ENERGY).gap.any()
+
+
+class Log:
+    """A driver's log of power, by a wall clock that may be set back."""
+
+    def __init__(self) -> None:
+        self.entries: list[SimpleNamespace] = []
+
+    def add(self, stamp_s: float) -> None:
+        value = SimpleNamespace(uiVal=100_000)
+        self.entries.append(SimpleNamespace(timeStamp=int(stamp_s * 1e6), sampleValue=value))
+
+    def call(
+        self, function: str, handle: object, kind: int, seen_us: int
+    ) -> tuple[int, list[SimpleNamespace]]:
+        return 1, [entry for entry in self.entries if entry.timeStamp > seen_us]
+
+
+def test_a_wall_clock_that_is_set_back_silences_no_log() -> None:
+    log, now_s = Log(), [10_000.0]
+    clock: Any = SimpleNamespace(wall_ns=lambda: int(now_s[0] * 1e9))
+    library: Any = log
+    history = PowerHistory(library, clock)
+
+    def read_at(seconds: float) -> list[float]:
+        now_s[0] = seconds
+        log.add(seconds - 0.01)
+        return [stamp_ns / 1e9 for stamp_ns, _ in history.read(None)]
+
+    assert read_at(10_000.1) == [10_000.09]
+    read_at(6_400.1)  # an hour back: what came before this reading is not told from what was read already
+    assert read_at(6_400.2) == [6_400.19]
+    assert read_at(6_400.3) == [6_400.29]
 
 
 def test_broken_stamps_are_not_used(make_nvml: MakeNvml) -> None:

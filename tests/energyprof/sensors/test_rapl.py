@@ -97,6 +97,25 @@ def test_a_reset_is_a_gap(tree: FakePowercap, clock: VirtualClock) -> None:
     assert joules(sensor) == pytest.approx(before + 100, abs=0.2)
 
 
+def test_a_pause_in_which_it_may_have_wrapped_again_is_a_gap(tree: FakePowercap, clock: VirtualClock) -> None:
+    zone = tree.add("package-0", 100.0)
+    (zone.path / "constraint_0_power_limit_uw").write_text("250000000\n")
+    (sensor,), _ = open_zones(find_zones(tree.root), clock)
+    before = joules(sensor)
+    clock.advance_ns(600 * SECOND)  # 60 kJ, and 180 kJ at most
+    tree.advance()
+    assert joules(sensor) == pytest.approx(before + 60_000, abs=1)
+    clock.advance_ns(3_600 * SECOND)  # 360 kJ: once around, and past where it was
+    tree.advance()
+    (reading,) = sensor.read()
+    assert reading.gap
+    assert reading.reason is not None
+    assert "wrapped more than once" in reading.reason
+    clock.advance_ns(SECOND)
+    tree.advance()
+    assert joules(sensor) == pytest.approx(before + 60_100, abs=1)
+
+
 def test_two_dies_that_show_one_counter_count_once(tree: FakePowercap, clock: VirtualClock) -> None:
     for name in ("package-0-die-0", "package-0-die-1"):
         tree.add(name, 80.0, start_uj=777)
