@@ -57,18 +57,35 @@ def test_training_equals_plain_torch(make_blueprint, make_batch, name, plain):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=2e-5)
 
 
-def test_a_convolutional_step_equals_plain_torch(make_blueprint, make_batch):
-    bp, batch = backpropagation(make_blueprint("conv:4,6"), BackpropagationConfig()), make_batch()
+def test_convolutional_steps_equal_plain_torch(make_blueprint, make_batch):
+    bp = backpropagation(make_blueprint("conv:4,6"), BackpropagationConfig(optimizer="sgd", lr=0.1))
     twin = copy.deepcopy(bp)
-    optimizer = torch.optim.AdamW(twin.parameters(), lr=5e-4, weight_decay=0.0)
-    h = batch.x
-    for block in twin.blocks:
-        h = block.norm(F.max_pool2d(F.relu(F.conv2d(h, block.weight, block.bias, padding=1)), 2))
-    F.cross_entropy(F.linear(h.flatten(1), twin.head.weight, twin.head.bias), batch.y).backward()
-    optimizer.step()
-    bp.step(batch)
+    optimizer = torch.optim.SGD(twin.parameters(), lr=0.1, momentum=0.9)
+    for seed in range(3):
+        batch = make_batch(seed=seed)
+        h = batch.x
+        for block in twin.blocks:
+            h = block.norm(F.max_pool2d(F.relu(F.conv2d(h, block.weight, block.bias, padding=1)), 2))
+        optimizer.zero_grad()
+        F.cross_entropy(F.linear(h.flatten(1), twin.head.weight, twin.head.bias), batch.y).backward()
+        optimizer.step()
+        bp.step(batch)
     for ours, theirs in zip(bp.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=2e-5)
+
+
+def test_a_convolutional_net_is_scored_by_its_running_statistics(make_blueprint, make_batch):
+    bp = backpropagation(make_blueprint("conv:4,6"), BackpropagationConfig())
+    bp.step(make_batch())
+    h = make_batch(size=3, seed=1).x
+    for block in bp.blocks:
+        norm = block.norm
+        h = F.max_pool2d(F.relu(F.conv2d(h, block.weight, block.bias, padding=1)), 2)
+        h = F.batch_norm(h, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    before = copy.deepcopy(bp.state_dict())
+    expected = F.linear(h.flatten(1), bp.head.weight, bp.head.bias).detach()
+    torch.testing.assert_close(bp.scores(make_batch(size=3, seed=1).x), expected)
+    assert all(torch.equal(before[name], value) for name, value in bp.state_dict().items())
 
 
 @pytest.mark.parametrize("widths", [(20, 16, 12), (30,), (16, 16)])

@@ -20,11 +20,18 @@ from learners.training.task import ImageTask
 
 LEARNERS: list[tuple[str, str, dict[str, str]]] = [
     ("bp", "mlp:12", {}),
+    ("bp", "mlp:12,8", {"checkpoint": "2", "accumulate": "3"}),
     ("bp", "conv:4", {}),
+    ("bp-ds", "mlp:12,8", {}),
+    ("mf-joint", "mlp:12,8", {}),
+    ("dfa", "mlp:12,8", {}),
     ("mf", "mlp:12,8", {}),
+    ("mf", "mlp:12,8", {"schedule": "sequential", "cache": "true", "prediction": "last"}),
+    ("mf", "mlp:12,8", {"schedule": "pipelined", "predsim": "0.9"}),
     ("mf", "conv:4", {}),
     ("ff", "mlp:12,8", {}),
     ("ff", "mlp:12,8", {"inference": "one-pass", "peer": "0.03"}),
+    ("ff", "mlp:12,8", {"negatives": "hard", "loss": "symba", "goodness": "mean"}),
     ("cafo", "conv:4", {}),
     ("cafo", "conv:4", {"predictor": "mse"}),
     ("cafo", "conv:4", {"predictor": "sparsemax"}),

@@ -233,9 +233,11 @@ def test_too_few_passes_for_the_stages_is_an_error_before_training(
 def test_evaluation_has_the_same_cadence_for_all_and_never_misses_the_last_epoch(
     counter: Fixture, scripted_task: Fixture, meter: Fixture
 ) -> None:
-    train(counter(), scripted_task([3.0, 2.0, 1.0]), Protocol.fixed(5, evaluate_every=2), meter)
-    assert meter.logged("validation_loss")[:3] == [3.0, 2.0, 1.0]  # after epochs 2, 4 and 5
-    assert len(meter.logged("train_loss")) == 5
+    task, learner = scripted_task(), counter(("layer1", None), ("layer2", None))
+    train(learner, task, Protocol.fixed(5, evaluate_every=2), meter)
+    *epochs, _train, _validation, _test = [steps // 2 for _part, steps in task.evaluated]
+    assert epochs == [2, 4, 5, 5 + 2, 5 + 4, 5 + 5]  # by the steps that had been done, two an epoch
+    assert len(meter.logged("train_loss")) == 10
 
 
 def test_a_loss_that_is_not_finite_ends_training_with_its_epoch_and_step(

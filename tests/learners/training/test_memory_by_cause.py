@@ -119,6 +119,14 @@ def test_sequential_mono_forward_holds_optimizer_state_for_the_active_layer_only
     assert all(stage.optimizer_state < 0.55 * bp.optimizer_state for stage in stages)
 
 
+def test_frozen_weights_take_memory_as_others_do() -> None:
+    stages = measure_memory(build("cafo", SPEC, "conv:4,6"), batch_of(16))
+    blocks = (9 * 1 + 1 + 2) * 4 + (9 * 4 + 1 + 2) * 6
+    predictors = 10 * (4 * 16 + 6 * 4)
+    assert {stage.parameters for stage in stages} == {4 * (blocks + predictors)}
+    assert [stage.optimizer_state for stage in stages] == [0, 8 * 640 + 4, 8 * 240 + 4]  # one predictor's
+
+
 def test_measuring_leaves_the_learner_as_it_was() -> None:
     learner = build("bp", SPEC, "mlp:20")
     before = {name: value.clone() for name, value in learner.state_dict().items()}
