@@ -128,3 +128,22 @@ class TestTheRealFiles:
         assert np.bincount(dataset.test_y).sum() == 10_000
         mean, _ = measure_pixels(dataset.train_x, 255)
         np.testing.assert_allclose(mean, dataset.mean, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "validation", "mean", "std", "augmented"),
+    [
+        ("mnist", 50_000, 10_000, (0.1307,), (0.3081,), False),
+        ("fashion-mnist", 54_000, 6_000, (0.2860,), (0.3530,), False),
+        ("cifar-10", 45_000, 5_000, (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010), True),
+        ("cifar-100", 45_000, 5_000, (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010), True),
+    ],
+)
+def test_splits_and_scales_are_those_of_the_published_comparisons(
+    name: str, train: int, validation: int, mean: object, std: object, augmented: bool
+) -> None:
+    found = DATASETS[name]
+    assert (found.counts[0] - found.validation_size, found.validation_size) == (train, validation)
+    assert found.counts[1] == 10_000
+    assert found.pixels == (mean, std)
+    assert found.augmented == augmented
