@@ -68,7 +68,7 @@ def test_what_contradicts_itself_is_refused_in_one_line(asked: dict[str, Any], m
 
 
 def test_a_schedule_is_the_setting_of_that_name_however_it_is_given() -> None:
-    ways = [
+    ways: list[dict[str, Any]] = [
         {"schedule": "sequential"},
         {"settings": {"schedule": "sequential"}},
         {"schedule": "sequential", "settings": {"schedule": "sequential"}},
