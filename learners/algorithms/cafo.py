@@ -105,6 +105,7 @@ class CascadedForward(Learner):
             for d in conv_features(blueprint)
         )
         self.ready = 0  # predictors that take part in the scores
+        self._averaged = 0  # batches that the statistics are the average of
         self._closed_form = config.predictor == "mse"
         self._optimizer: FusedOptimizer | None = None  # of what is in training
         self.teacher = self._make_teacher(blueprint)
@@ -152,10 +153,16 @@ class CascadedForward(Learner):
 
     @torch.no_grad()
     def _take_statistics(self, batch: Batch) -> Metrics:
-        """Let batch normalisation take in one batch; the loss is that of no prediction, ln C."""
+        """Let batch normalisation take in one batch; the loss is that of no prediction, ln C.
+
+        The n-th batch counts 1/n, by a number kept here: torch's own average reads its from the device.
+        """
+        self._averaged += 1
         with self.phase("forward"):
             x = batch.x
             for block in self.blocks:
+                if block.norm is not None:
+                    block.norm.momentum = 1.0 / self._averaged
                 x = block.train()(x)
         return {"loss": F.cross_entropy(batch.x.new_zeros(1, self.classes), batch.y[:1])}
 
@@ -263,9 +270,8 @@ class CascadedForward(Learner):
 
 
 def _forget_statistics(blocks: tuple[ConvBlock, ...]) -> None:
-    """Freeze the blocks' parameters; let their statistics begin anew, as the plain average over batches."""
+    """Freeze the blocks' parameters; let their statistics begin anew."""
     for block in blocks:
         block.requires_grad_(False)
         if block.norm is not None:
             block.norm.reset_running_stats()
-            block.norm.momentum = None

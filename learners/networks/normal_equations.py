@@ -14,8 +14,8 @@ from typing import Final
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from learners.networks.losses import onehot
 from learners.networks.product import product, widened
 
 __all__ = ["NormalEquations"]
@@ -48,7 +48,7 @@ class NormalEquations:
         if self.centre is None:
             self.centre = h.mean(0)
         columns = (h - self.centre).t().contiguous()  # (d, B): a panel is then whole rows
-        labels = F.one_hot(y, self.cross.shape[1]).to(columns.dtype)
+        labels = onehot(y, self.cross.shape[1]).to(columns.dtype)
         with torch.autocast(h.device.type, enabled=False):
             for first in range(0, len(columns), _PANEL):
                 self.gram[first : first + _PANEL, first:] += product(

@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from learners.base import Batch, DataSpec, Learner
 from learners.configuration import configure
@@ -91,6 +92,33 @@ def test_a_step_returns_a_detached_scalar_loss_on_the_device(name, settings, mak
         assert loss.shape == ()
         assert not loss.requires_grad
         assert bool(torch.isfinite(loss))
+
+
+class NoHostSync(TorchDispatchMode):
+    """Refuses what waits for a device: reading a value, and shapes that depend on values."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        masked = name == "index" and any(i is not None and i.dtype == torch.bool for i in args[1])
+        assert not masked
+        assert name not in ("_local_scalar_dense", "nonzero", "masked_select", "equal")
+        return func(*args, **(kwargs or {}))
+
+
+@every_variant
+def test_no_step_waits_for_the_device(name, settings, make_batch):
+    learner = make(name, settings)
+    for stage in learner.stages():
+        stage.step(make_batch())
+        with NoHostSync():
+            stage.step(make_batch())
+            learner.scores(make_batch().x)
+
+
+@pytest.mark.parametrize("read", [float, bool, lambda t: t[t > 0], torch.nonzero], ids=str)
+def test_what_waits_is_noticed(read):
+    with NoHostSync(), pytest.raises(AssertionError):
+        read(torch.ones(1))
 
 
 @every_variant

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from learners.networks.losses import cross_entropy_error, sparsemax, sparsemax_error, squared_error
+from learners.networks.losses import cross_entropy_error, onehot, sparsemax, sparsemax_error, squared_error
 
 LOGITS = torch.randn(16, 10, generator=torch.Generator().manual_seed(0)) * 3
 Y = torch.arange(16) % 10
@@ -70,6 +70,12 @@ def test_the_sparsemax_loss_is_zero_where_the_margin_is_one_and_never_negative()
     confident = torch.tensor([[2.0, 1.0, 0.0]])
     assert float(sparsemax_error(confident, torch.tensor([0]))[0]) == pytest.approx(0.0)
     assert float(sparsemax_error(LOGITS, Y)[0]) >= 0
+
+
+def test_one_hot_rows_are_those_of_torch():
+    assert torch.equal(onehot(Y, 12), F.one_hot(Y, 12).float())
+    with pytest.raises((IndexError, RuntimeError), match="out of bounds"):
+        onehot(torch.tensor([3]), 3)
 
 
 def test_the_squared_error_is_half_the_squared_distance_to_the_label():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import energyprof
 from energyprof.errors import TrainingFailed, UsageError
@@ -332,6 +333,28 @@ class Notes:
 
     def evaluation_began(self, part: str) -> None:
         self.told.append(part)
+
+
+class Reads(TorchDispatchMode):
+    """Counts the values that are read from tensors: each is a wait for the device."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func.overloadpacket.__name__ == "_local_scalar_dense"
+        return func(*args, **(kwargs or {}))
+
+
+def test_how_often_the_device_is_waited_for_does_not_depend_on_the_number_of_steps(
+    tiny_dataset: Any, linear_softmax: Fixture
+) -> None:
+    counts = []
+    for batch_size in (35, 2):  # 2 steps, and 35
+        with Reads() as reads:
+            task = ImageTask(tiny_dataset, batch_size=batch_size)
+            train(linear_softmax(16, 3), task, Protocol.fixed(1), NullMeter())
+        counts.append(reads.count)
+    assert counts[0] == counts[1] > 0
 
 
 def test_a_listener_is_told_everything_in_order(counter: Fixture, scripted_task: Fixture) -> None:
