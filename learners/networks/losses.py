@@ -55,7 +55,7 @@ def squared_error(outputs: Tensor, y: Tensor) -> Tensor:
 
 
 def onehot(y: Tensor, classes: int) -> Tensor:
-    """Return (B, C) rows, fp32, with a one at the label; unlike torch's own, it reads no label on the host."""
+    """Return (B, C) rows, fp32, one at the label; unlike torch's own, it reads no label on the host."""
     return torch.zeros(len(y), classes, device=y.device).scatter_(1, y[:, None], 1.0)
 
 

@@ -183,11 +183,12 @@ def test_hard_negatives_follow_the_heads_confusions(make_ff):
 
 def test_hard_negatives_are_drawn_from_the_heads_softmax(make_ff):
     ff, y = make_ff(negatives="hard"), torch.zeros(4000, dtype=torch.int64)
-    logits = torch.full((4000, 10), -30.0)
-    logits[:, 0], logits[:, 5], logits[:, 7] = 30.0, 0.0, 1.0986  # 7 three times as likely as 5
-    counts = torch.bincount(ff._confused_labels(logits, y), minlength=10)
-    assert int(counts[5] + counts[7]) == 4000
-    assert float(counts[7]) / 4000 == pytest.approx(0.75, abs=0.03)  # 4 standard errors
+    logits = torch.zeros(4000, 10)
+    logits[:, 0], logits[:, 7] = 30.0, 2.0794  # 7 is 8 times as likely as each of the 8 other wrong ones
+    shares = torch.bincount(ff._confused_labels(logits, y), minlength=10) / 4000
+    assert shares[0] == 0
+    assert float(shares[7]) == pytest.approx(0.5, abs=0.032)  # 4 standard errors
+    assert shares[[1, 2, 3, 4, 5, 6, 8, 9]].tolist() == pytest.approx([1 / 16] * 8, abs=0.016)
 
 
 @pytest.mark.parametrize(("negatives", "confused"), [("hard", True), ("uniform", False)])
