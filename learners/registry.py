@@ -33,6 +33,8 @@ from learners.networks.blueprint import Blueprint
 __all__ = ["ENTRY_POINT_GROUP", "LearnerEntry", "build", "entries", "entry"]
 
 ENTRY_POINT_GROUP: Final = "energyprof.learners"
+_FIRST_SEED: Final = -(2**63)  # torch takes a seed of 64 bits, with or without a sign
+_LAST_SEED: Final = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,7 @@ def build(
     Raises:
         UnknownName: no such learner, twin or kind of architecture.
         UsageError: an architecture that the learner cannot train, a config of another learner, fewer than two
-            classes, or a twin of anything but ``bp``.
+            classes, a seed that no generator takes, or a twin of anything but ``bp``.
     """
     chosen = entry(name)
     if twin is not None and name != "bp":
@@ -124,6 +126,8 @@ def build(
 
 
 def _blueprint(spec: DataSpec, arch: str, seed: int, device: torch.device | str) -> Blueprint:
+    if not _FIRST_SEED <= seed <= _LAST_SEED:
+        raise UsageError(f"--seed {seed} has too many bits: give one from {_FIRST_SEED} to {_LAST_SEED}")
     generator = torch.Generator().manual_seed(seed)
     return Blueprint(
         spec=spec, architecture=parse_architecture(arch), generator=generator, device=torch.device(device)

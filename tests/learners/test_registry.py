@@ -80,6 +80,17 @@ def test_a_data_set_of_one_class_is_refused():
         build("bp", DataSpec(shape=(1, 8, 8), classes=1))
 
 
+@pytest.mark.parametrize("seed", [-(2**63), -1, 2**64 - 1])
+def test_a_seed_of_64_bits_is_one(seed):
+    assert build("ff", DIGITS, "mlp:4", seed=seed).parameter_count() == 64 * 4 + 4
+
+
+@pytest.mark.parametrize("seed", [-(2**63) - 1, 2**64])
+def test_a_seed_of_more_is_refused_in_one_line(seed):
+    with pytest.raises(UsageError, match=f"--seed {seed} has too many bits: give one from -9"):
+        build("bp", DIGITS, "mlp:4", seed=seed)
+
+
 def test_building_leaves_the_global_random_state_alone():
     torch.manual_seed(5)
     before = torch.get_rng_state()

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from energyprof.errors import DataError, TrainingFailed, UsageError
+from learners.algorithms import cafo_feedback
 from learners.algorithms.cafo import CascadedForward, CascadedForwardConfig
 from learners.base import Batch
 from learners.networks.losses import sparsemax, sparsemax_error
@@ -242,6 +243,21 @@ def test_a_dfa_block_gets_the_vector_jacobian_product_of_itself_alone(make_cafo,
     for block, group in zip(cafo.blocks, expected, strict=True):
         for parameter, value in zip(block.parameters(), group, strict=True):
             torch.testing.assert_close(parameter.detach(), value, rtol=1e-4, atol=1e-5)
+
+
+def test_no_graph_leads_from_a_block_to_the_one_below(make_cafo, make_batch, monkeypatch):
+    cafo, reached, set_gradients = make_cafo("conv:4,6", blocks="dfa"), [], cafo_feedback.set_gradients
+
+    def looking(parameters, output, delta):
+        below = list(cafo.blocks[0].parameters())
+        reached.append(
+            torch.autograd.grad(output.sum(), below, allow_unused=True, retain_graph=True) != (None,) * 4
+        )
+        set_gradients(parameters, output, delta)
+
+    monkeypatch.setattr(cafo_feedback, "set_gradients", looking)
+    next(cafo.stages()).step(make_batch())
+    assert reached == [True, False]
 
 
 def test_with_the_heads_own_weights_as_feedback_one_dfa_block_learns_as_backpropagation(
