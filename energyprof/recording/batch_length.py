@@ -17,6 +17,6 @@ def batch_length(batch: Any) -> int | None:
     for candidate in candidates:
         try:
             return len(candidate)
-        except TypeError:  # a number, or a tensor without dimensions
+        except Exception:  # a number, a tensor without dimensions, anyone's own class: nothing to fail for
             continue
     return None

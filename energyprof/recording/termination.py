@@ -34,18 +34,18 @@ class Termination:
 
     def give_back(self) -> None:
         """Give SIGTERM back, if it was taken and nobody has taken it since."""
-        if threading.current_thread() is threading.main_thread():
-            if signal.getsignal(signal.SIGTERM) == self._leave:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            self._owner = None
+        on_main = threading.current_thread() is threading.main_thread()
+        if on_main and signal.getsignal(signal.SIGTERM) == self._leave:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._owner = None
 
     @property
-    def inherited(self) -> bool:
-        """Tell whether it was taken by the process that this one was forked from."""
+    def over(self) -> bool:
+        """Tell whether it is given back (from another thread than it was taken on), or of before a fork."""
         return self._owner != os.getpid()
 
     def _leave(self, number: int, _frame: FrameType | None) -> None:
-        if self.inherited:
+        if self.over:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self.cause = SystemExit(128 + number)
@@ -63,7 +63,7 @@ def how_it_ended(error: BaseException | None) -> tuple[RunStatus, str | None]:
 
 
 def _is_free() -> bool:
-    """Tell whether SIGTERM does what it does by default, or what only concerned the process forked from."""
+    """Tell whether SIGTERM does what it does by default, or what is over."""
     handler = signal.getsignal(signal.SIGTERM)
     taker = getattr(handler, "__self__", None)
-    return handler is signal.SIG_DFL or (isinstance(taker, Termination) and taker.inherited)
+    return handler is signal.SIG_DFL or (isinstance(taker, Termination) and taker.over)

@@ -137,6 +137,28 @@ def test_a_forked_worker_dies_of_sigterm_as_it_would_have(tmp_path: Path) -> Non
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
 
 
+def test_a_run_that_another_thread_stopped_leaves_sigterm_to_the_next_one(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminated() -> None:
+        with second:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+
+    try:
+        first, second = profiler(tmp_path), profiler(tmp_path)
+        first.start()
+        stopper = threading.Thread(target=first.stop)
+        stopper.start()
+        stopper.join()
+        with pytest.raises(SystemExit):
+            terminated()
+        assert second.run.report.run.status is RunStatus.INTERRUPTED
+        assert signal.getsignal(signal.SIGTERM) is before
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_a_forked_worker_may_profile_and_be_terminated_itself(tmp_path: Path) -> None:
     def worker() -> None:
         try:
