@@ -62,6 +62,7 @@ def run_folder(reference: str, out: Path) -> Path:
             f"'{reference}' comes without a trace ({_TRACE} and its kin): name a whole run folder; a report "
             "alone can be compared, explained and checked"
         )
+    _refuse_empty(folder)
     return folder
 
 
@@ -75,10 +76,19 @@ def read_run(folder: Path) -> Report:
     from energyprof.record.schema import read_report
 
     if not (folder / REPORT_JSON).exists():
+        _refuse_empty(folder)
         raise RecordError(
             f"run {folder.name} has no {REPORT_JSON} (it was killed): energyprof report build {folder.name}"
         )
     return read_report(folder / REPORT_JSON)
+
+
+def _refuse_empty(folder: Path) -> None:
+    """Say of a run that was killed in its first moment that there is nothing to build a report from."""
+    if not any(path.stat().st_size for path in folder.iterdir()):
+        raise RecordError(
+            f"run {folder.name} was stopped before anything was recorded: delete its folder {folder}"
+        )
 
 
 def _named(reference: str, out: Path) -> list[NamedRun]:

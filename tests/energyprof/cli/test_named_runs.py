@@ -101,3 +101,15 @@ def test_a_loop_that_says_nothing_of_itself_is_told_how_to_say_it(
     assert "prof.describe(dataset=...)" in capsys.readouterr().err
     assert main(["compare", str(two_runs)]) == 0
     assert "hint" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["compare"], ["report", "build"], ["report", "open", "--print"]])
+def test_a_run_that_was_killed_before_anything_was_recorded_is_to_be_deleted(
+    tmp_path: Path, capsys: Capture, command: list[str]
+) -> None:
+    folder = tmp_path / "20261120-152233-mf-digits-s0-3f2a"
+    folder.mkdir()
+    for name in ("steps.arrow", "samples.arrow", "metrics.arrow"):
+        (folder / name).touch()
+    assert main([*command, str(folder)]) == 2
+    assert f"delete its folder {folder}" in capsys.readouterr().err
