@@ -54,7 +54,7 @@ class Termination:
 
 def how_it_ended(error: BaseException | None) -> tuple[RunStatus, str | None]:
     """Return a run's status and, where it failed, the reason in one line."""
-    if error is None:
+    if error is None or (isinstance(error, SystemExit) and not error.code):  # sys.exit() is an orderly end
         return RunStatus.COMPLETED, None
     if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
         return RunStatus.INTERRUPTED, None

@@ -97,6 +97,18 @@ def test_ctrl_c_ends_the_run_as_interrupted(tmp_path: Path) -> None:
     assert prof.run.report.run.status is RunStatus.INTERRUPTED
 
 
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [(None, RunStatus.COMPLETED), (0, RunStatus.COMPLETED), (1, RunStatus.INTERRUPTED)],
+)
+def test_a_program_that_leaves_in_good_order_has_completed_its_run(
+    tmp_path: Path, code: int | None, status: RunStatus
+) -> None:
+    with pytest.raises(SystemExit), profiler(tmp_path) as prof:
+        sys.exit(code)
+    assert prof.run.report.run.status is status
+
+
 def test_sigterm_ends_the_run_as_interrupted_and_the_handler_is_given_back(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
 
