@@ -20,11 +20,11 @@ With ``predsim`` = beta > 0 (Nokland and Eidnes 2019), L_i = (1 - beta) CE + bet
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -179,7 +179,7 @@ class MonoForward(Learner):
             for index in range(len(self.layers)):
                 self._optimizer(index)  # before the first step, which may be compiled
             yield Stage(name="train", step=self.step)
-            while self._waiting:  # pipelined: let the last batches through
+            while self._waiting:  # pipelined: let the last batches through, if the last weights are kept
                 self._advance(None)
             return
         for index in range(len(self.layers)):
@@ -216,6 +216,13 @@ class MonoForward(Learner):
                 goodness = layer.goodness(a)
                 total = goodness if total is None else total.add_(goodness)
         return self.layers[self.ready - 1].goodness(a) if total is None else total
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Take other weights; batches under way go with the weights that they were of."""
+        self._waiting.clear()
+        return super().load_state_dict(state_dict, strict, assign)
 
     def _phase_names(self, number: int) -> tuple[str, str]:
         """Name a layer's phases; a stage of its own has the layer in its name already."""

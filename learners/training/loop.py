@@ -180,7 +180,7 @@ class _Training:
                     with self._meter.phase("checkpoint"):
                         self._writer.epoch_ended(self._learner, state)
             self._listener.epoch_ended(outcome)
-        if restore_best and state.patience.best_epoch != state.epochs - 1:
+        if restore_best:  # also the last epoch's: what a learner has under way goes as weights are restored
             with self._meter.phase("checkpoint"):
                 state.best.restore(self._learner)
         state.end(self._task.steps_per_pass)

@@ -35,7 +35,8 @@ VARIANTS = [
 
 
 def make(task: ImageTask, name: str, arch: str, settings: dict[str, str], cache: bool = True) -> Learner:
-    config = configure(entry(name).config, {**settings, "lr": "0.01", "cache": str(cache)})
+    given = {"cache": "true"} if cache else {}
+    config = configure(entry(name).config, {**settings, "lr": "0.01", **given})
     return build(name, task.spec, arch, config)
 
 
@@ -111,6 +112,37 @@ def test_what_is_watched_of_a_layer_is_its_stages_own_evaluation(
         assert stage.best_epoch == values.index(min(values))
         if stage.ended_by == "patience":
             assert stage.epochs == stage.best_epoch + 1 + 2
+
+
+class BestState(SilentListener):
+    """Remembers the weights and the validation loss of the best epoch so far."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner, self.epoch, self.loss = learner, -1, 0.0
+        self.state: dict[str, torch.Tensor] = {}
+
+    def epoch_ended(self, outcome: EpochOutcome) -> None:
+        if outcome.best:
+            assert outcome.validation is not None
+            self.epoch, self.loss = outcome.index, outcome.validation.loss
+            self.state = {name: value.clone() for name, value in self._learner.state_dict().items()}
+
+
+@pytest.mark.parametrize(("cap", "least"), [(1, 0.0), (6, 1e9)], ids=["the last", "an earlier one"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("bp", {}), ("mf", {}), ("mf", {"schedule": "pipelined"}), ("ff", {"peer": "0.03"}), ("dfa", {})],
+    ids=str,
+)
+def test_training_to_convergence_ends_with_the_very_weights_of_its_best_epoch(
+    tiny_task: ImageTask, meter: Fixture, name: str, settings: dict[str, str], cap: int, least: float
+) -> None:
+    learner = make(tiny_task, name, "mlp:24,16,12", settings, cache=False)
+    best, protocol = BestState(learner), Protocol.convergence(patience=2, cap=cap, min_delta=least)
+    outcome = train(learner, tiny_task, protocol, meter, best)
+    assert (best.epoch, outcome.stages[0].epochs) == (0, min(cap, 3))  # no later epoch is better by so much
+    assert all(torch.equal(best.state[name], value) for name, value in learner.state_dict().items())
+    assert outcome.validation.loss == best.loss
 
 
 def test_an_image_goes_through_frozen_layers_once_a_stage_where_they_are_kept(
