@@ -115,3 +115,10 @@ def test_flops_and_memory_are_of_the_learner_and_of_a_whole_batch() -> None:
     assert found.flops[0].step == 16 * 2 * (2 * 64 * 12) + 16 * 3 * 2 * 10 * 12
     assert [stage.stage for stage in found.memory] == ["layer1", "layer2"]
     assert all(parameter.grad is None for parameter in found.learner.parameters())
+
+
+@pytest.mark.parametrize(("algo", "unit"), [("ff", True), ("mf", False)])
+def test_images_come_in_the_scale_that_the_learner_wants(algo: str, unit: bool) -> None:
+    images = next(prepared(algo=algo).task.one_pass(0)).x
+    assert (float(images.min()) == 0.0 and float(images.max()) == 1.0) == unit
+    assert (float(images.min()) < 0) != unit
