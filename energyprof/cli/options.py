@@ -23,18 +23,21 @@ __all__ = [
 
 
 def refuse_bare_share(option: typer.CallbackParam, text: str | None) -> str | None:
-    """Refuse a share that is written as a bare number from 1 on: 5 would mean 500 %.
+    """Refuse what is no share, and a share written as a bare number from 1 on: 5 would mean 500 %.
 
     Raises:
         UsageError: it is.
     """
     from energyprof.errors import UsageError
+    from energyprof.units import parse_quantity
 
+    if text is None:
+        return None
     try:
-        share = float(text or "0")
-    except ValueError:
-        return text  # with a unit, or nothing at all: read where it is used
-    if share >= 1:
+        share = parse_quantity(text, "fraction")
+    except UsageError as error:
+        raise UsageError(f"--{option.name} {text} is no share: write --{option.name} 5%") from error
+    if share >= 1 and text.strip()[-1:].isdigit():
         raise UsageError(f"--{option.name} {text} would mean {share:.0%}: write --{option.name} {text}%")
     return text
 

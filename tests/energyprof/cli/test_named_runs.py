@@ -89,6 +89,11 @@ def test_a_bare_number_of_hundreds_of_percent_is_not_taken_for_a_share(
     assert "00%: write --" in capsys.readouterr().err
 
 
+def test_a_margin_that_is_no_share_is_shown_how_to_be_one(capsys: Capture) -> None:
+    assert main(["plan", "--margin", "5 J", "--noise", "1%"]) == 2
+    assert capsys.readouterr().err == "error: --margin 5 J is no share: write --margin 5%\n"
+
+
 def test_a_loop_that_says_nothing_of_itself_is_told_how_to_say_it(
     two_runs: Path, tmp_path: Path, capsys: Capture
 ) -> None:
