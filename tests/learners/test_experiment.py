@@ -31,6 +31,7 @@ def prepared(**asked: Any) -> Prepared:
     ("asked", "protocol"),
     [
         ({}, Protocol.fixed(5)),
+        ({"algo": "ff"}, Protocol.fixed(20)),
         ({"epochs": 3}, Protocol.fixed(3)),
         ({"passes": 7}, Protocol.matched(7)),
         ({"patience": 4}, Protocol.convergence(patience=4, cap=100)),

@@ -97,6 +97,19 @@ def test_megaflops_a_sample_are_those_of_the_published_table(arch: str, table: d
         assert counted / 2e6 == pytest.approx(expected, abs=0.006)
 
 
+@pytest.mark.parametrize(
+    ("algo", "passes", "projections"), [("mf", 2, (1, 1)), ("bp", 3, (0, 1))], ids=["mf", "bp"]
+)
+def test_a_convolutional_step_has_no_input_gradient_that_nobody_asked_for(
+    algo: str, passes: int, projections: tuple[int, int]
+) -> None:
+    (count,) = count_step_flops(build(algo, MNIST, "conv:4,6"), batch_of(8))
+    blocks = 2 * 9 * 4 * 28 * 28, 2 * 9 * 4 * 6 * 14 * 14
+    features = 4 * 14 * 14, 6 * 7 * 7
+    read = sum(2 * 10 * d * there for d, there in zip(features, projections, strict=True))
+    assert count.step == 8 * (2 * blocks[0] + passes * blocks[1] + 3 * read)  # none into the images
+
+
 def test_a_block_trained_by_feedback_costs_a_forward_pass_and_its_own_products() -> None:
     learner = build("cafo", MNIST, "conv:4,6", configure(entry("cafo").config, {"blocks": "dfa"}))
     blocks, statistics, first, second = (count.step // 8 for count in count_step_flops(learner, batch_of(8)))
