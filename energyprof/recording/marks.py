@@ -91,6 +91,7 @@ class MarkBuffer:
         self._codes: dict[tuple[int, int], int] = {(0, PLAIN): 0}
         self._phase_index: dict[str, int] = {UNATTRIBUTED: 0}
         self._marks: dict[tuple[int, str], PhaseMark] = {}
+        self._kept = True
         self._spilled: list[_Chunk] = []
         self._collected: list[_Chunk] = []
         self._held = np.empty(0, np.int64), np.empty(0, np.int32)
@@ -165,6 +166,10 @@ class MarkBuffer:
         self._held = (times[decided:], codes[decided:])
         return SegmentRows(times[:decided], states[codes[:decided], 0], step)
 
+    def close(self) -> None:
+        """Keep no marks from now on: a loop may go on long after its recording has ended."""
+        self._kept = False
+
     def _code(self, path: str, kind: int) -> int:
         phase = self._phase_index.get(path)
         if phase is None:
@@ -190,7 +195,7 @@ class MarkBuffer:
         def spill(code: int) -> None:
             nonlocal end, taken
             with lock:
-                if os.getpid() == owner:  # a forked child has nobody to write its marks out
+                if self._kept and os.getpid() == owner:  # else nobody is there to write them out
                     self._spilled.append(take())
                 times[0], codes[0] = now(), code
                 end = taken = 0

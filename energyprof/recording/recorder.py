@@ -147,7 +147,8 @@ class Recorder:
         if not self._thread.stop():
             self._problems.append("the sampling thread hung in a driver call: the last readings are missing")
         self.log({"recording_end": 0.0})
-        for last in (self.flush, self._wait_for_device, self._settle, self.folder.close, self.sampler.close):
+        ends = (self._wait_for_device, self._settle, self.marks.close, self.folder.close, self.sampler.close)
+        for last in (self.flush, *ends):
             try:
                 last()
             except Exception as error:  # whatever a disk, a device or a sensor throws at the end

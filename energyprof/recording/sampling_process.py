@@ -101,7 +101,7 @@ class SamplingProcess:
         Raises:
             SensorLost: it has ended.
         """
-        return _as(Hello, self._receive()) if self._speaks(timeout_s) else None
+        return self._receive(Hello) if self._speaks(timeout_s) else None
 
     def say(self, word: bytes) -> None:
         """Say a word that it does not answer.
@@ -127,7 +127,7 @@ class SamplingProcess:
             self._unanswered += 1
         answers: list[Rows] = []
         while self._unanswered and self._speaks(timeout_s):
-            answers.append(_as(Rows, self._receive()))
+            answers.append(self._receive(Rows))
             self._unanswered -= 1
         return answers
 
@@ -147,21 +147,19 @@ class SamplingProcess:
         except OSError as error:
             raise self._loss() from error
 
-    def _receive(self) -> object:
+    def _receive(self, kind: type[T]) -> T:
         try:
-            return self._connection.recv()
+            message: object = self._connection.recv()
         except _UNEXPECTED as error:
             raise self._loss() from error
+        if isinstance(message, kind):
+            return message
+        self.end()
+        raise SensorLost(f"it failed: {message!s:.300}")
 
     def _loss(self) -> SensorLost:
         self.end()
         return SensorLost(f"it ended {_in_words(self._process.returncode)}")
-
-
-def _as(kind: type[T], message: object) -> T:
-    if not isinstance(message, kind):
-        raise SensorLost(f"it spoke of something else: {message!r:.80}")
-    return message
 
 
 def _in_words(code: int | None) -> str:

@@ -14,6 +14,7 @@ import select
 import sys
 import threading
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +41,9 @@ def main(descriptor: int) -> None:
         _serve(connection, program, order)
     except (EOFError, ConnectionError):
         pass  # the program is gone, and its record ends where it ended
+    except Exception as error:  # nobody sees what it would print, and its last word goes into the record
+        with suppress(OSError):
+            connection.send(f"{type(error).__name__}: {error}")
     os._exit(0)  # at once: the program waits for it, and nothing is left to tidy up
 
 

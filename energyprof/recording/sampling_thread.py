@@ -41,8 +41,8 @@ class SamplingThread:
         Args:
             sampler: what to run; nobody else may poll it meanwhile.
             clock: the clock that the sampler was made with.
-            flush: called at least once a second from the thread. An exception from it is kept in
-                :attr:`flush_errors` and sampling goes on.
+            flush: called at least once a second from the thread. An exception from it, or from the sampler,
+                is kept in :attr:`flush_errors`, and both go on.
         """
         self._sampler, self._clock, self._flush = sampler, clock, flush
         self._stopping = threading.Lock()  # released to stop; waiting on it costs no more than sleeping
@@ -98,6 +98,19 @@ class SamplingThread:
         return ended
 
     def _run(self) -> None:
+        stopped = False
+        while not stopped:
+            try:
+                self._sample()
+                stopped = True
+            except Exception as error:  # what was recorded until then, and marks, go on to the disk
+                self._keep(error)
+                stopped = self._clock.wait_until_ns(self._clock.now_ns() + _FLUSH_NS, self._stopping)
+                self._try_flush()
+        self._finish()
+        self._cpu_ns = time.thread_time_ns()
+
+    def _sample(self) -> None:
         poll, rest, wait = self._sampler.poll, self._sampler.rest, self._clock.wait_until_ns
         flush_due_ns = self._clock.now_ns() + _FLUSH_NS
         stopped = False
@@ -110,8 +123,6 @@ class SamplingThread:
                 due_ns = min(self._sampler.next_due_ns(), flush_due_ns)
                 self._cpu_ns = time.thread_time_ns()
             stopped = rest(wait, self._stopping, due_ns, flush_due_ns)
-        self._finish()
-        self._cpu_ns = time.thread_time_ns()
 
     def _finish(self) -> None:
         self._sampler.finish()
@@ -121,6 +132,9 @@ class SamplingThread:
         try:
             self._flush()
         except Exception as error:  # a full disk must not end sampling
-            reason = f"{type(error).__name__}: {error}"
-            if reason not in self.flush_errors:
-                self.flush_errors.append(reason)
+            self._keep(error)
+
+    def _keep(self, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        if reason not in self.flush_errors:
+            self.flush_errors.append(reason)

@@ -28,6 +28,15 @@ def test_a_step_is_the_wait_for_its_data_and_its_body() -> None:
     assert drained(buffer) == [*expected, ("unattributed", -1)]
 
 
+def test_a_loop_that_outlives_its_recording_fills_no_memory() -> None:
+    buffer = MarkBuffer(ticking())
+    for step in buffer.steps(range(40_000), "train"):
+        if step == 10:
+            assert len(buffer.drain().step) == 22
+            buffer.close()
+    assert sum(len(times) for times, _ in buffer.collect()) < 1 << 14
+
+
 def test_phases_nest_and_are_named_by_their_path() -> None:
     buffer = MarkBuffer(ticking())
     for _ in buffer.steps([1], "train"):

@@ -270,6 +270,14 @@ def test_one_that_not_even_a_kill_ends_is_left_behind(relayed: RelayedSampler) -
     relayed.finish()
 
 
+def test_one_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "pynvml.py").write_text("1 / 0")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(SensorUnavailable, match="it failed: ZeroDivisionError: division by zero"):
+        RelayedSampler(SystemClock())
+    assert children() == []
+
+
 def test_one_that_does_not_greet_in_time_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relayed_sampler, "_GREETING_S", 0.0)
     with pytest.raises(SensorUnavailable, match="it found no sensors within 0 s"):

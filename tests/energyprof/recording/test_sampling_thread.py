@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -115,6 +116,25 @@ def test_a_flush_that_throws_ends_neither_sampling_nor_training() -> None:
     wait_for(lambda: sensor.readings > 30)
     assert thread.stop()
     assert thread.flush_errors == ["OSError: no space left on device"]
+
+
+def test_a_sampler_that_throws_ends_neither_itself_nor_the_flushes(monkeypatch: pytest.MonkeyPatch) -> None:
+    flushes: list[int] = []
+    sensor = TickingSensor()
+    sampler, thread = make(sensor, lambda: flushes.append(sensor.readings))
+    poll, polls = sampler.poll, itertools.count()
+
+    def memory_is_full() -> int:
+        if next(polls) % 5 == 4:
+            raise MemoryError("no room for a row")
+        return poll()
+
+    monkeypatch.setattr(sampler, "poll", memory_is_full)
+    thread.start()
+    wait_for(lambda: len(flushes) >= 3 and sensor.readings > 10)
+    assert thread.stop()
+    assert thread.flush_errors == ["MemoryError: no room for a row"]
+    assert flushes[-1] == sensor.readings
 
 
 def test_a_driver_that_hangs_does_not_hang_the_end_of_training() -> None:
