@@ -103,6 +103,30 @@ def test_augmentation_follows_the_data_set_unless_said_otherwise(tiny_dataset: D
     assert not ImageTask(tiny_dataset, batch_size=10).augmented
 
 
+class Seen(Learner):
+    """Keeps what it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[Tensor] = []
+
+    def scores(self, x: Tensor) -> Tensor:
+        self.images.append(x)
+        return torch.zeros(len(x), 3)
+
+
+def test_images_are_evaluated_as_they_are_also_where_training_augments_them(tiny_dataset: Dataset) -> None:
+    large = replace(tiny_dataset, train_x=np.tile(tiny_dataset.train_x, (1, 1, 2, 2)))
+    large = replace(large, test_x=np.tile(tiny_dataset.test_x, (1, 1, 2, 2)))
+    shown = []
+    for augment in (False, True):
+        task, learner = ImageTask(large, batch_size=10, augment=augment), Seen()
+        for part in ("train", "validation", "test"):
+            task.evaluate(learner, part)
+        shown.append(torch.cat(learner.images))
+    assert torch.equal(*shown)
+
+
 def test_data_of_one_class_are_refused(tiny_dataset: Dataset) -> None:
     flat = replace(tiny_dataset, train_y=np.zeros_like(tiny_dataset.train_y))
     with pytest.raises(DataError, match="labels are 0: a classifier needs two classes"):
