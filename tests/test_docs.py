@@ -61,6 +61,15 @@ def options(command: Any) -> set[str]:
     }
 
 
+def test_each_help_ends_with_an_example_of_a_command_that_is_there() -> None:
+    whole: Any = typer.main.get_command(app)
+    groups = [group for group in whole.commands.values() if hasattr(group, "commands")]
+    for command in (*COMMANDS.values(), *groups):
+        begin, _, words = (command.epilog or "").partition("energyprof ")
+        assert begin == "Example:  ", command.name
+        assert any(words.startswith(path) for path in COMMANDS), command.name
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_of_a_command_is_described_in_its_section(name: str) -> None:
     assert options(COMMANDS[name]) - coded(sections(text_of("commands.md"), 2)[name]) == set()
@@ -244,3 +253,33 @@ def test_python_that_a_page_shows_runs(block: str, tmp_path: Path, monkeypatch: 
     if "prof" in given:
         assert given["prof"].finished
         assert len(given["prof"].run.steps) > 0
+
+
+#: messages that are put together from parts, each by whoever raises it
+PUT_TOGETHER = {
+    "'5 J' is in J, not in fraction",
+    "12 runs match no budget",
+    "No such option",
+    "git worktree add failed: fatal: invalid reference: origin/main",
+    "has no report.json (it was killed)",
+    "names 3 runs in reports",
+    "no baseline at baselines/...",
+    "the base command ended with 2 ...",
+    "unknown budget 'digit-mf'",
+    "unknown sampling 'proc'",
+}
+
+
+def test_messages_that_the_docs_explain_are_those_of_the_code() -> None:
+    sources = [p for room in ("energyprof", "learners") for p in (ROOT / room).rglob("*.py")]
+    joined = re.sub(r'"\s*\n\s*f?"', "", "\n".join(p.read_text(encoding="utf-8") for p in sources))
+    tables = [t for p in PAGES for t in re.findall(r"(?s)\| you see \|.*?(?:\n\n|\Z)", p.read_text("utf-8"))]
+    cells = [cell for table in tables for cell in re.findall(r"(?m)^\| (`.+?`)[^|]* \|", table)]
+    messages = {message for cell in cells for message in coded(cell)}
+    assert len(messages) > 30
+    stale = []
+    for message in messages - PUT_TOGETHER:
+        parts = [part.strip() for part in re.split(r"'[^']*'|\.\.\.|\d+|:", message)]
+        if not any(len(part) > 8 and part in joined for part in parts):
+            stale.append(message)
+    assert stale == []

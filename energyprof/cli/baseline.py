@@ -9,7 +9,11 @@ import typer
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Promoted runs: what the gate holds new runs against.", no_args_is_help=True)
+app = typer.Typer(
+    help="Promoted runs: what the gate holds new runs against.",
+    epilog="Example:  energyprof baseline promote --budget mnist-mf --reason 'first'",
+    no_args_is_help=True,
+)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Budget file (energyprof.toml).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the machine form.")]

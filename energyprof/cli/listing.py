@@ -11,7 +11,11 @@ from energyprof.cli.options import JsonOption
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List what there is to choose from.", no_args_is_help=True)
+app = typer.Typer(
+    help="List what there is to choose from.",
+    epilog="Example:  energyprof list algos --settings mf",
+    no_args_is_help=True,
+)
 
 
 @app.command("algos", epilog="Example:  energyprof list algos --settings mf")

@@ -11,7 +11,11 @@ from energyprof.cli.options import OutOption, RunArgument
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Open, build, index and serve the pages of runs.", no_args_is_help=True)
+app = typer.Typer(
+    help="Open, build, index and serve the pages of runs.",
+    epilog="Example:  energyprof report open last",
+    no_args_is_help=True,
+)
 
 ConfigOption = Annotated[
     Path | None,
