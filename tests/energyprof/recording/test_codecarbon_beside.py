@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import energyprof
+from energyprof.carbon import carbon_intensity
 from energyprof.record.schema import read_report
 from energyprof.recording.codecarbon_beside import CodeCarbonBeside
 from energyprof.report.build import rebuild_report
@@ -47,6 +48,12 @@ def in_a_thread():
 """
 
 Install = Callable[..., list[str]]
+
+
+@pytest.fixture(autouse=True)
+def tables() -> None:
+    """Have the real package's tables read, and kept, before another one stands in its place."""
+    carbon_intensity(None, None)
 
 
 @pytest.fixture
