@@ -283,3 +283,11 @@ def test_messages_that_the_docs_explain_are_those_of_the_code() -> None:
         if not any(len(part) > 8 and part in joined for part in parts):
             stale.append(message)
     assert stale == []
+
+
+def test_the_sections_of_the_page_are_called_as_the_docs_call_them() -> None:
+    titles = re.findall(r"(?m)^\| ([A-Z][^|]+) \|", sections(text_of("reading.md"), 2)["The page"])
+    room = ROOT / "energyprof" / "report"
+    shown = "".join(p.read_text(encoding="utf-8") for p in (*room.rglob("*.py"), *room.rglob("*.html")))
+    assert len(titles) > 7
+    assert [title for title in titles if title not in shown] == []

@@ -60,7 +60,7 @@ def run_folder(reference: str, out: Path) -> Path:
     if foreign or not (folder / _TRACE).exists():
         raise RecordError(
             f"'{reference}' comes without a trace ({_TRACE} and its kin): name a whole run folder; a report "
-            "alone can be compared, explained and checked"
+            "alone can be compared and explained"
         )
     _refuse_empty(folder)
     return folder
