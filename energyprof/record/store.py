@@ -72,18 +72,27 @@ class RunFolder:
     ) -> None:
         try:
             out.mkdir(parents=True, exist_ok=True)
-            self.path = _new_folder(out, run_id)
+            self._given = _new_folder(out, run_id)
+            self._at = self._given.absolute()
         except OSError as error:
             raise OutputError(
                 f"cannot write to '{out}': {error.strerror}; choose another folder with --out"
             ) from error
-        self.steps = ArrowAppender(self.path / "steps.arrow", _STEPS)
+        self.steps = ArrowAppender(self._at / "steps.arrow", _STEPS)
         self.samples = ArrowAppender(
-            self.path / "samples.arrow", _SAMPLES, {"channels": json.dumps(list(map(dict, channels)))}
+            self._at / "samples.arrow", _SAMPLES, {"channels": json.dumps(list(map(dict, channels)))}
         )
-        self.metrics = ArrowAppender(self.path / "metrics.arrow", _METRICS)
-        self.device = ArrowAppender(self.path / "device.arrow", _DEVICE) if device else None
-        self.journal = Journal(self.path / JOURNAL)
+        self.metrics = ArrowAppender(self._at / "metrics.arrow", _METRICS)
+        self.device = ArrowAppender(self._at / "device.arrow", _DEVICE) if device else None
+        self.journal = Journal(self._at / JOURNAL)
+
+    @property
+    def path(self) -> Path:
+        """Return the folder: as it was given, and absolute once the program works in another folder."""
+        try:
+            return self._given if self._given.absolute() == self._at else self._at
+        except OSError:  # the program's working folder is gone
+            return self._at
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -108,15 +117,15 @@ class RunFolder:
             OutputError: it cannot be written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self._at.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot write to '{self.path}': {error.strerror}") from error
-        write_report(report, self.path / REPORT_JSON)
+        write_report(report, self._at / REPORT_JSON)
 
     @property
     def has_report(self) -> bool:
         """Tell whether ``report.json`` is there: somebody may have removed it."""
-        return os.path.exists(self.path / REPORT_JSON)  # no error where that may not be told
+        return os.path.exists(self._at / REPORT_JSON)  # no error where that may not be told
 
     @property
     def refused(self) -> bool:

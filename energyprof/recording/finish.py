@@ -28,12 +28,10 @@ def finished_run(folder: RunFolder, draft: Report, *, html: bool) -> Run:
         draft: what is known besides the trace.
         html: whether to write the page too.
     """
-    from energyprof.report.build import build_report
-
     problem, movable = "; ".join(folder.problems), True
     if not folder.refused:
         try:
-            return Run(folder.path, build_report(folder.path, draft, html=html))
+            return _built(folder.path, draft, html)
         except (EnergyprofError, OSError) as error:
             problem = str(error)
         except Exception as error:  # a defect of ours is no reason for a training to end without its model
@@ -45,18 +43,21 @@ def finished_run(folder: RunFolder, draft: Report, *, html: bool) -> Run:
 
 def _elsewhere(folder: RunFolder, draft: Report, problem: str, html: bool) -> tuple[Run, str]:
     """Return the run with its record in a spare folder, and what to say of it."""
-    from energyprof.report.build import build_report
-
     told = "The record is in '{}': its own folder could not take it ({})."
     try:
         spare = Path(tempfile.mkdtemp(prefix="energyprof-")) / folder.path.name
         folder.copy_to(spare)
         told = told.format(spare, problem)
         moved = Flag(code="recording-problem", severity=Severity.WARNING, message=told)
-        report = build_report(spare, replace(draft, flags=(moved, *draft.flags)), html=html)
-    except (EnergyprofError, OSError):
+        return _built(spare, replace(draft, flags=(moved, *draft.flags)), html), told
+    except Exception:  # it is a second attempt: the first one's problem is told
         return _unwritten(folder, draft, problem)
-    return Run(spare, report), told
+
+
+def _built(path: Path, draft: Report, html: bool) -> Run:
+    from energyprof.report.build import build_report
+
+    return Run(path, build_report(path, draft, html=html))
 
 
 def _unwritten(folder: RunFolder, draft: Report, problem: str) -> tuple[Run, str]:
@@ -65,8 +66,8 @@ def _unwritten(folder: RunFolder, draft: Report, problem: str) -> tuple[Run, str
 
 def _in_memory(folder: RunFolder, draft: Report) -> Report:
     """Return the figures of what is on disk, or the draft where nothing is, or where they cannot be made."""
-    from energyprof.analysis.summary import summarise
-
     with suppress(Exception):  # what it threw is told already, or there is nothing to make figures of
+        from energyprof.analysis.summary import summarise
+
         return summarise(read_trace(folder.path), draft)
     return draft

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from energyprof.errors import OutputError, RecordError, RunNotFound
+from energyprof.record.model import Report, RunInfo, RunStatus
 from energyprof.record.store import RunFolder, find_run, list_runs, new_run_id, read_trace
 
 CHANNEL = {"name": "cpu/energy", "domain": "cpu", "kind": "energy", "unit": "J", "sensor": "cpu-model"}
@@ -119,6 +120,29 @@ def test_a_full_disk_loses_nothing_once_there_is_room_again(
     folder.steps.append({"start_ns": [9500], "phase": [0], "step": [-1]}, ["unattributed"])
     folder.close()
     assert read_trace(folder.path).segments.start_ns.tolist()[-2:] == [9000, 9500]
+
+
+def test_a_program_that_changes_its_working_folder_leaves_the_run_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "there", "gone"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    folder = filled(Path("runs"))
+    assert folder.path == Path("runs/r")
+    monkeypatch.chdir(tmp_path / "there")
+    folder.metrics.append({"t_ns": [9_000], "name": [0], "value": [0.25]}, ["loss0"])
+    started = "2026-11-20T15:22:33.000Z"
+    run = RunInfo(id="r", name="r", status=RunStatus.PARTIAL, started_at=started)
+    folder.write_report(Report(run=run))
+    assert folder.path == tmp_path / "here" / "runs" / "r"
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    folder.close()
+    assert folder.problems == ()
+    assert folder.path == tmp_path / "here" / "runs" / "r"
+    assert list((tmp_path / "there").iterdir()) == []
+    assert read_trace(folder.path).metrics.value.tolist() == [0.5] * 5 + [0.25]
 
 
 def test_a_share_that_tells_nothing_any_more_stops_no_stream(

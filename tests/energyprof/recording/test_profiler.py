@@ -444,6 +444,20 @@ def test_a_defect_in_the_report_is_a_warning_and_the_trace_is_kept(
     assert rebuild_report(prof.path).totals.steps == 5
 
 
+def test_a_report_that_cannot_be_imported_any_more_is_a_warning(
+    tmp_path: Path, sensor: SteadySensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as meanwhile:  # the environment was updated, or unmounted, in mid-run
+        meanwhile.setitem(sys.modules, "energyprof.report.build", None)
+        meanwhile.setitem(sys.modules, "energyprof.analysis.summary", None)
+        with (
+            pytest.warns(RuntimeWarning, match="could not be written: ModuleNotFoundError"),
+            profiler(tmp_path, sensor) as prof,
+        ):
+            work(prof, 5)
+    assert rebuild_report(prof.path).totals.steps == 5
+
+
 def test_an_output_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write to"), profiler(tmp_path / "file"):
