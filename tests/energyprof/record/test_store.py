@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from energyprof.errors import OutputError, RecordError, RunNotFound
+from energyprof.record.environment import collect_environment
 from energyprof.record.model import Report, RunInfo, RunStatus
 from energyprof.record.store import RunFolder, find_run, list_runs, new_run_id, read_trace
 
@@ -134,7 +135,7 @@ def test_a_program_that_changes_its_working_folder_leaves_the_run_where_it_is(
     folder.metrics.append({"t_ns": [9_000], "name": [0], "value": [0.25]}, ["loss0"])
     started = "2026-11-20T15:22:33.000Z"
     run = RunInfo(id="r", name="r", status=RunStatus.PARTIAL, started_at=started)
-    folder.write_report(Report(run=run))
+    folder.write_report(Report(run=run, environment=collect_environment()))
     assert folder.path == tmp_path / "here" / "runs" / "r"
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
@@ -200,7 +201,7 @@ def test_logged_scalars_know_how_many_steps_were_finished(tmp_path: Path) -> Non
     assert read_trace(folder.path).metrics.step.tolist() == [0, 1, 2, 2]
 
 
-def test_runs_of_one_name_and_second_have_folders_of_their_own(tmp_path):
+def test_runs_of_one_name_and_second_have_folders_of_their_own(tmp_path: Path) -> None:
     folders = [RunFolder(tmp_path, "r", []) for _ in range(3)]
     assert len({folder.path for folder in folders}) == 3
     assert all(folder.path.name.startswith("r") for folder in folders)
