@@ -175,6 +175,9 @@ class RelayedSampler:
             hello = self._process.hello(_GREETING_S)
         except SensorLost as error:
             raise SensorUnavailable(str(error)) from error
+        except BaseException:  # Ctrl-C, as a driver takes its time: a notebook would keep the process alive
+            self._process.end(0.0)
+            raise
         if hello is None:
             self._process.end(0.0)
             raise SensorUnavailable(f"it found no sensors within {_GREETING_S:g} s")

@@ -278,6 +278,17 @@ def test_one_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert children() == []
 
 
+def test_ctrl_c_while_it_looks_for_sensors_leaves_none_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def impatient(process: SamplingProcess, timeout_s: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SamplingProcess, "hello", impatient)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        RelayedSampler(SystemClock())
+    assert children() == []
+    del caught  # the traceback holds all that a notebook's would
+
+
 def test_one_that_does_not_greet_in_time_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relayed_sampler, "_GREETING_S", 0.0)
     with pytest.raises(SensorUnavailable, match="it found no sensors within 0 s"):
