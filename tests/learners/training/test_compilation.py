@@ -41,7 +41,8 @@ def _forget() -> Iterator[None]:
 
 
 def make(name: str, arch: str = "mlp:12,8", **settings: str) -> Learner:
-    return build(name, SPEC, arch, configure(entry(name).config, {"lr": "0.01", **settings}))
+    rate = {} if settings.get("predictor") == "mse" else {"lr": "0.01"}  # a closed form has none
+    return build(name, SPEC, arch, configure(entry(name).config, {**rate, **settings}))
 
 
 def batch(seed: int, size: int = 8) -> Batch:

@@ -36,7 +36,8 @@ PROTOCOLS = [Protocol.fixed(2), Protocol.convergence(patience=1, cap=4), Protoco
 
 
 def make(task: ImageTask, name: str, arch: str, settings: dict[str, str], cache: bool) -> Learner:
-    config = configure(entry(name).config, {**settings, "lr": "0.01", "cache": str(cache)})
+    rate = {} if settings.get("predictor") == "mse" else {"lr": "0.01"}  # a closed form has none
+    config = configure(entry(name).config, {**settings, **rate, "cache": str(cache)})
     return build(name, task.spec, arch, config)
 
 
