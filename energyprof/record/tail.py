@@ -73,6 +73,7 @@ def _segments(
     codes = np.array(told["states"], np.int32).reshape(-1, 2)[kept["code"]]
     step, _ = number_steps(codes[:, 1], int(known.max()) + 1 if known.size else 0)
     start_ns = kept["time_ns"][: step.size] - told["origin_ns"]
+    start_ns = np.maximum.accumulate(start_ns)  # of marks by two threads, as they are drained
     return {"start_ns": start_ns, "phase": codes[: step.size, 0], "step": step}, told["phases"]
 
 

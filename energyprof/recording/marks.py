@@ -95,6 +95,7 @@ class MarkBuffer:
         self._spilled: list[_Chunk] = []
         self._collected: list[_Chunk] = []
         self._held = np.empty(0, np.int64), np.empty(0, np.int32)
+        self._drained_ns = np.iinfo(np.int64).min  # no mark is earlier than those before it
         self._steps = 0
         self._in_steps = False
         self._build()
@@ -155,14 +156,20 @@ class MarkBuffer:
         return fresh
 
     def drain(self) -> SegmentRows:
-        """Return the segments that came about since the last call, for the thread that writes them out."""
+        """Return the segments that came about since the last call, for the thread that writes them out.
+
+        A mark that another thread set (as it stopped the recording) can lie before one that read the clock
+        earlier, as threads take turns between the two: it counts from the one before it.
+        """
         self.collect()
         chunks, self._collected = self._collected, []
         times = np.concatenate([self._held[0], *(np.array(times, np.int64) for times, _ in chunks)])
+        times = np.maximum(np.maximum.accumulate(times), self._drained_ns)
         codes = np.concatenate([self._held[1], *(np.array(codes, np.int32) for _, codes in chunks)])
         states = np.array(self._states, np.int32)
         step, self._steps = number_steps(states[codes, 1], self._steps)
         decided = step.size
+        self._drained_ns = int(times[decided - 1]) if decided else self._drained_ns
         self._held = (times[decided:], codes[decided:])
         return SegmentRows(times[:decided], states[codes[:decided], 0], step)
 

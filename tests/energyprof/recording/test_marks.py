@@ -37,6 +37,18 @@ def test_a_loop_that_outlives_its_recording_fills_no_memory() -> None:
     assert sum(len(times) for times, _ in buffer.collect()) < 1 << 14
 
 
+def test_marks_of_two_threads_that_took_turns_are_put_in_order() -> None:
+    times = iter([100, 110, 130, 120, 115, 140, 90, 150])
+    buffer = MarkBuffer(times.__next__)
+    for _ in range(4):
+        buffer.mark(0)
+    assert buffer.drain().start_ns.tolist() == [100, 110, 130, 130]
+    assert buffer.drain().start_ns.tolist() == []
+    for _ in range(4):
+        buffer.mark(0)
+    assert buffer.drain().start_ns.tolist() == [130, 140, 140, 150]
+
+
 def test_phases_nest_and_are_named_by_their_path() -> None:
     buffer = MarkBuffer(ticking())
     for _ in buffer.steps([1], "train"):
