@@ -98,7 +98,7 @@ ARMS = (
     Arm("short", "mnist", "mf read from the last layer", 97.5, FIVE, {"prediction": "last"}),
     Arm("short", "fashion-mnist", "bp", 87.0, FIVE),
     Arm("short", "fashion-mnist", "mf", 87.0, FIVE),
-    Arm("short", "mnist", "cafo mse", 98.0, {"epochs": 1}, {"predictor": "mse"}),
+    Arm("short", "mnist", "cafo mse", 98.0, {}, {"predictor": "mse"}),
     Arm("full", "mnist", "bp 2x1000", 98.2, OWN, _tuned("1.976e-4", "7.5e-6")),
     Arm("full", "mnist", "bp 2x1000, by accuracy", 98.2, OWN | BY_ACCURACY, _tuned("1.976e-4", "7.5e-6")),
     Arm("full", "mnist", "bp 2x1000, matched", 98.2, {"passes": 28}, _tuned("1.976e-4", "7.5e-6")),

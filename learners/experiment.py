@@ -224,9 +224,8 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
         device=device,
     )
     plan = plan_stages(learner)
-    protocol.plan(
-        [stage.epochs for stage in plan]
-    )  # a budget that cannot be divided is said before anything runs
+    protocol.plan([stage.epochs for stage in plan])  # one that cannot be divided is said before anything runs
+    _require_use_of_budget(experiment, plan)
     batch = next(iter(task.one_pass(0)))
     rows = task.samples("train")
     with execution.computing():
@@ -248,6 +247,21 @@ def prepare(experiment: Experiment, progress: Progress | None = None) -> Prepare
         flops=flops,
         memory=memory,
     )
+
+
+def _require_use_of_budget(experiment: Experiment, plan: Sequence[StagePlan]) -> None:
+    """Refuse a budget that a learner with stages of fixed length would not follow."""
+    demanded = [stage.epochs for stage in plan if stage.epochs is not None]
+    if len(demanded) < len(plan):
+        return
+    followed = {"passes": sum(demanded), "epochs": demanded[0] if len(set(demanded)) == 1 else None}
+    for name in ("passes", "patience", "epochs"):
+        asked = getattr(experiment, name)
+        if asked is not None and asked != followed.get(name):
+            raise UsageError(
+                f"--{name} {asked}: {experiment.algo} with these settings takes {sum(demanded)} passes over "
+                "the data, whatever the budget: leave it out"
+            )
 
 
 def _execution(experiment: Experiment, device: torch.device) -> Execution:

@@ -10,6 +10,7 @@ algorithms and not of an autograd engine. A convolutional net uses autograd.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
@@ -42,7 +43,9 @@ class BackpropagationConfig(UpdateConfig):
         source="Chen et al. 2016",
         low=0,
     )
-    accumulate: int = setting(1, "micro-batches that a batch is cut into, one update for all", low=1)
+    accumulate: int = setting(
+        1, "micro-batches that a batch is cut into, one sample or more each; one update for all", low=1
+    )
 
 
 class Backpropagation(Learner):
@@ -61,10 +64,11 @@ class Backpropagation(Learner):
     @torch.no_grad()
     def step(self, batch: Batch) -> Metrics:
         """Do one forward pass, one backward pass (of each micro-batch) and one update."""
-        parts = list(
-            zip(*(t.chunk(self.config.accumulate) for t in (batch.x.flatten(1), batch.y)), strict=True)
-        )
-        losses = [self._gradients(x, y, len(y) / len(batch.y), add=k > 0) for k, (x, y) in enumerate(parts)]
+        parts = enumerate(_micro_batches(batch, self.config.accumulate))
+        losses = [
+            self._gradients(part.x.flatten(1), part.y, len(part.y) / len(batch.y), add=k > 0)
+            for k, part in parts
+        ]
         with self.phase("optimizer"):
             self.optimizer.step()
         return {"loss": losses[0] if len(losses) == 1 else torch.stack(losses).sum()}
@@ -132,9 +136,9 @@ class ConvBackpropagation(Learner):
         """Do one forward pass, one backward pass (of each micro-batch) and one update."""
         self.train()
         losses = []
-        for x, y in zip(batch.x.chunk(self.accumulate), batch.y.chunk(self.accumulate), strict=True):
+        for part in _micro_batches(batch, self.accumulate):
             with self.phase("forward"):
-                loss = F.cross_entropy(self(x), y) * (len(y) / len(batch.y))
+                loss = F.cross_entropy(self(part.x), part.y) * (len(part.y) / len(batch.y))
             with self.phase("backward"):
                 loss.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
@@ -154,3 +158,10 @@ def backpropagation(blueprint: Blueprint, config: BackpropagationConfig) -> Lear
     """Build the net of the architecture's kind."""
     kind = Backpropagation if blueprint.architecture.kind == "mlp" else ConvBackpropagation
     return kind(blueprint, config)
+
+
+def _micro_batches(batch: Batch, count: int) -> Iterator[Batch]:
+    """Cut a batch into that many parts, as equal as can be, or into its samples where it has fewer."""
+    count = min(count, len(batch.y))
+    for x, y in zip(batch.x.tensor_split(count), batch.y.tensor_split(count), strict=True):
+        yield Batch(x, y)

@@ -21,6 +21,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from energyprof.errors import UsageError
 from learners.base import Batch, Learner, Metrics
 from learners.configuration import setting
 from learners.networks.blueprint import Blueprint
@@ -139,6 +140,8 @@ class MonoForwardJoint(_Supervised):
 
     def __init__(self, blueprint: Blueprint, config: MonoForwardJointConfig) -> None:
         blueprint.architecture.require("mlp", "mf-joint")
+        if config.auxiliary == 0:
+            raise UsageError("auxiliary=0 leaves mf-joint no loss to learn from: give more, such as 1")
         spec, generator, device = blueprint.spec, blueprint.generator, blueprint.device
         layers, projections = [], []
         for inputs, outputs in pairwise((spec.features, *blueprint.architecture.widths)):

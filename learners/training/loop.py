@@ -324,5 +324,6 @@ def _logged(means: Mapping[str, float | list[float]]) -> dict[str, float]:
 def _failure(what: str, value: float, stage: str, epoch: int, step: int) -> TrainingFailed:
     return TrainingFailed(
         f"the {what} is {value} in epoch {epoch + 1} of stage '{stage}', by step {step}: lower the learning "
-        "rate (--set lr=...) or look for values in the data that are not finite"
+        f"rate of what trains in it (--set lr=..., head_lr or block_lr), or look for values in the data that "
+        "are not finite"
     )

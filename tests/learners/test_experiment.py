@@ -14,6 +14,7 @@ from learners.experiment import Experiment, Prepared, prepare
 from learners.training.protocol import Protocol
 
 SMALL = Experiment(algo="mf", arch="mlp:12,8", device="cpu", threads=1)
+CLOSED: dict[str, Any] = {"algo": "cafo", "arch": "conv:4", "settings": {"predictor": "mse"}}
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,8 @@ def prepared(**asked: Any) -> Prepared:
         ({"patience": 4}, Protocol.convergence(patience=4, cap=100)),
         ({"patience": 4, "epochs": 9}, Protocol.convergence(patience=4, cap=9)),
         ({"patience": 4, "watch": "accuracy"}, Protocol.convergence(patience=4, watch="accuracy")),
+        ({**CLOSED, "epochs": 1}, Protocol.fixed(1)),  # of each of its two stages, as it is
+        ({**CLOSED, "passes": 2}, Protocol.matched(2)),
     ],
     ids=str,
 )
@@ -57,6 +60,10 @@ def test_budgets_become_the_protocol(asked: dict[str, Any], protocol: Protocol) 
             {"schedule": "concurrent", "settings": {"schedule": "sequential"}},
             "--schedule concurrent and --set schedule=sequential are one setting: leave one out",
         ),
+        ({**CLOSED, "epochs": 3}, "--epochs 3: cafo with these settings takes 2 passes over the data"),
+        ({**CLOSED, "passes": 3}, "--passes 3: cafo with these settings takes 2 passes over the data"),
+        ({**CLOSED, "patience": 3}, "--patience 3: cafo with these settings takes 2 passes over the data"),
+        ({"algo": "mf-joint", "settings": {"auxiliary": "0"}}, "auxiliary=0 leaves mf-joint no loss"),
         ({"settings": {"momentum": "0.5"}}, "momentum=0.5 does nothing with optimizer=adamw"),
     ],
     ids=str,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from energyprof.errors import UsageError
-from learners.algorithms.bp import BackpropagationConfig, backpropagation
+from learners.algorithms.bp import BackpropagationConfig, _micro_batches, backpropagation
 
 
 def plain_net(bp) -> nn.Sequential:
@@ -130,6 +131,19 @@ def test_accumulated_gradients_equal_those_of_the_whole_batch(make_blueprint, ma
     torch.testing.assert_close(losses[0], losses[1])
     for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "count", "sizes"), [(32, 5, [7, 7, 6, 6, 6]), (32, 20, [2] * 12 + [1] * 8)])
+@pytest.mark.parametrize("arch", ["mlp:20", "conv:4"])
+def test_a_batch_is_cut_into_as_many_micro_batches_as_were_asked_for(
+    make_blueprint, make_batch, arch, rows, count, sizes
+):
+    bp, seen = backpropagation(make_blueprint(arch), BackpropagationConfig(accumulate=count)), []
+    batch = make_batch(rows)
+    bp.phase = lambda name: seen.append(name) or nullcontext()
+    bp.step(batch)
+    assert [name for name in seen if name == "forward"] == ["forward"] * count
+    assert [len(part.y) for part in _micro_batches(batch, count)] == sizes
 
 
 def test_accumulation_with_batch_normalisation_sees_statistics_of_micro_batches(make_blueprint, make_batch):
