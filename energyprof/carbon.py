@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
@@ -27,17 +28,22 @@ def carbon_intensity(country: str | None = None, intensity_g_per_kwh: float | No
     """Say what a kWh costs the climate.
 
     Args:
-        country: ISO 3166 alpha-3, such as ``FRA``; None for no place named.
-        intensity_g_per_kwh: a figure of the caller's own, in g CO2e a kWh; it goes before the country's.
+        country: ISO 3166 alpha-3 or alpha-2, such as ``FRA`` or ``FR``; None for no place named.
+        intensity_g_per_kwh: a figure of the caller's own, in g CO2e a kWh, instead of a country's.
 
     Raises:
         UnknownName: CodeCarbon has no data for the country.
-        UsageError: the intensity is negative or not finite.
+        UsageError: the intensity is negative or not finite, or there is a country beside it.
     """
     if intensity_g_per_kwh is not None:
+        if country is not None:
+            raise UsageError(
+                f"country {country} and an intensity of {intensity_g_per_kwh:g} g/kWh are two figures for "
+                "one thing: give the country, or the intensity alone"
+            )
         if not 0 <= intensity_g_per_kwh < float("inf"):
             raise UsageError(f"carbon intensity {intensity_g_per_kwh} g/kWh: give a number of at least 0")
-        return Carbon(intensity_g_per_kwh=intensity_g_per_kwh, source="given by the user", country=country)
+        return Carbon(intensity_g_per_kwh=intensity_g_per_kwh, source="given by the user")
     release = release_name()
     if country is None:
         return Carbon(
@@ -45,10 +51,10 @@ def carbon_intensity(country: str | None = None, intensity_g_per_kwh: float | No
             source=f"{release}, world average",
             assumed=True,
         )
-    code = country.upper()
     mix = _table("global_energy_mix.json")
+    code = _alpha_3(country)
     if code not in mix:
-        raise UnknownName("country code (ISO 3166 alpha-3)", country, mix)
+        raise _unknown_country(country, {known: entry["country_name"] for known, entry in mix.items()})
     return Carbon(
         intensity_g_per_kwh=_country_intensity(code, mix[code]["country_name"]),
         source=f"{release}, {mix[code]['country_name']}",
@@ -107,6 +113,24 @@ def _require_meant(embodied: EmbodiedCarbon) -> None:
         raise UsageError(f"a lifetime of {embodied.lifetime_years:g} years: give a number above 0")
     if not 0 < embodied.reserved <= 1:
         raise UsageError(f"{embodied.reserved:g} of the hardware reserved: give a share above 0, at most 1")
+
+
+def _alpha_3(country: str) -> str:
+    """Return the code in capitals, that of three letters for one of two; ISO 3166-1 maps them one to one."""
+    code = country.upper()
+    if len(code) != 2:
+        return code
+    import pycountry  # what CodeCarbon itself reads ISO 3166 from
+
+    found = pycountry.countries.get(alpha_2=code)
+    return code if found is None else found.alpha_3
+
+
+def _unknown_country(country: str, names: Mapping[str, str]) -> UnknownName:
+    """Name the countries that begin alike: the code that is nearest by its letters is another country's."""
+    first = country[:1].upper()
+    alike = [f"{code} ({name})" for code, name in names.items() if first in (code[0], name[0])]
+    return UnknownName("country code (ISO 3166: FRA or FR)", country, alike if first else names)
 
 
 def _country_intensity(code: str, name: str) -> float:

@@ -84,7 +84,7 @@ def run(
     out: Annotated[Path, typer.Option(help="The folder of all runs.")] = Path("reports"),
     name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
     country: Annotated[
-        str | None, _carbon(metavar="ISO3", help="For the carbon intensity: FRA, DEU, USA ...")
+        str | None, _carbon(metavar="ISO", help="For the carbon intensity: FRA or FR, DEU, USA ...")
     ] = None,
     intensity: Annotated[
         float | None, _carbon(metavar="G_PER_KWH", help="Carbon intensity of your own.")

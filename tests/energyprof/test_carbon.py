@@ -7,10 +7,38 @@ import pytest
 
 import energyprof
 from energyprof.carbon import carbon_beside, carbon_intensity, embodied_carbon
-from energyprof.errors import UsageError
+from energyprof.errors import UnknownName, UsageError
 from energyprof.record.model import Carbon, EmbodiedCarbon
 
 GIVEN = EmbodiedCarbon(total_kg=150.0, lifetime_years=4.0, reserved=0.5)
+
+
+@pytest.mark.parametrize("code", ["FRA", "fra", "FR", "fr"])
+def test_a_country_is_named_by_either_code_of_iso_3166(code: str) -> None:
+    carbon = carbon_intensity(code)
+    assert carbon == carbon_intensity("FRA")
+    assert carbon.country == "FRA"
+    assert str(carbon.source).endswith(", France")
+
+
+def test_a_code_of_no_country_is_no_nearest_country_but_those_that_begin_alike() -> None:
+    with pytest.raises(UnknownName, match=r"known are .*GBR \(United Kingdom\), .*UKR \(Ukraine\)") as caught:
+        carbon_intensity("UK")
+    assert "did you mean" not in str(caught.value)
+    with pytest.raises(UnknownName, match=r"known are ABW, AFG"):
+        carbon_intensity("")
+
+
+def test_a_country_without_data_is_unknown_by_either_code() -> None:
+    for code in ("MC", "MCO"):  # Monaco is in ISO 3166, not in CodeCarbon's table
+        with pytest.raises(UnknownName, match=f"unknown country code .* '{code}'"):
+            carbon_intensity(code)
+
+
+def test_a_country_beside_an_intensity_is_refused_as_one_would_go_unused() -> None:
+    with pytest.raises(UsageError, match="country FRA and an intensity of 5 g/kWh are two figures"):
+        carbon_intensity("FRA", 5.0)
+    assert carbon_intensity(None, 5.0) == Carbon(intensity_g_per_kwh=5.0, source="given by the user")
 
 
 def test_nothing_stands_beside_where_nothing_was_given() -> None:

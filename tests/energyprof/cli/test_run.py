@@ -150,6 +150,7 @@ def test_the_building_and_the_making_stand_beside_the_carbon_of_the_energy(
         ),
         (("--algo", "mf", "--country", "XXX"), "unknown country code"),
         (("--algo", "mf", "--intensity", "-3"), "give a number of at least 0"),
+        (("--algo", "mf", "--intensity", "5", "--country", "FRA"), "two figures for one thing"),
         (("--algo", "mf", "--pue", "0.9"), "PUE 0.9: give a number of at least 1"),
         (("--algo", "mf", "--pue", "nan"), "PUE nan: give a number of at least 1"),
         (("--algo", "mf", "--embodied-kg", "150"), "add --lifetime-years"),
