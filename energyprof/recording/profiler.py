@@ -54,7 +54,7 @@ class Profiler:
             rank has a run of its own, with the energy of its GPUs and, on a node's first rank, of the host.
         out: the folder of all runs; None for ``ENERGYPROF_OUT``, else ``reports``.
         seed: the run's random seed, for the record; None for ``ENERGYPROF_SEED``, where it is set.
-        country: ISO 3166 code for the carbon intensity, FRA or FR; None for the world average, named as assumed.
+        country: ISO 3166 code (FRA, FR) of the carbon intensity; None: the world average, said to be assumed.
         intensity_g_per_kwh: a carbon intensity of your own, in g CO2e a kWh, instead of a country.
         pue: power usage effectiveness of the building, from 1 on: what its cooling and power distribution add
             to the CO2e stands beside it, on a line of its own. None: it is not reckoned.
