@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NamedRun", "named_runs", "read_run", "run_folder"]
 
-_OF_A_RUN: Final = ("report.json", "report.html", "steps.arrow", "samples.arrow", "metrics.arrow")
 _TRACE: Final = "steps.arrow"
 
 
@@ -31,7 +32,7 @@ class NamedRun:
 
 
 def named_runs(references: Sequence[str], out: Path) -> list[NamedRun]:
-    """Read the reports that references mean.
+    """Read the reports that references mean; of a run without anything in it among others, tell on stderr.
 
     Args:
         references: run folders, report files of any name, unique prefixes of ids, ``last``, or folders of
@@ -42,7 +43,11 @@ def named_runs(references: Sequence[str], out: Path) -> list[NamedRun]:
         RunNotFound: nothing of that name.
         RecordError: a report cannot be read.
     """
-    return [run for reference in references for run in _named(reference, out)]
+    from energyprof.record.run_lookup import recorded_runs
+
+    found = [path for reference in references for path in _named(reference, out)]
+    tell = partial(print, "note:", file=sys.stderr)
+    return [_read(path) for path in recorded_runs(found, tell)]
 
 
 def run_folder(reference: str, out: Path) -> Path:
@@ -52,12 +57,10 @@ def run_folder(reference: str, out: Path) -> Path:
         RunNotFound: nothing of that name.
         RecordError: there is a report, but no trace beside it.
     """
-    from energyprof.record.run_lookup import find_run
+    from energyprof.record.run_lookup import find_run, lone_report
 
-    path = Path(reference)
-    folder = path.parent if path.is_file() else find_run(reference, out)
-    foreign = path.is_file() and path.name not in _OF_A_RUN
-    if foreign or not (folder / _TRACE).exists():
+    folder = None if lone_report(reference) else find_run(reference, out)
+    if folder is None or not (folder / _TRACE).exists():
         raise RecordError(
             f"'{reference}' comes without a trace ({_TRACE} and its kin): name a whole run folder; a report "
             "alone can be compared and explained"
@@ -85,31 +88,30 @@ def read_run(folder: Path) -> Report:
 
 def _refuse_empty(folder: Path) -> None:
     """Say of a run that was killed in its first moment that there is nothing to build a report from."""
-    if not any(path.stat().st_size for path in folder.iterdir()):
+    from energyprof.record.run_lookup import never_recorded
+
+    if never_recorded(folder):
         raise RecordError(
             f"run {folder.name} was stopped before anything was recorded: delete its folder {folder}"
         )
 
 
-def _named(reference: str, out: Path) -> list[NamedRun]:
-    from energyprof.record.run_lookup import find_run
+def _named(reference: str, out: Path) -> list[Path]:
+    """Return the run folders that a reference means, or the report that stands alone."""
+    from energyprof.record.run_lookup import find_run, lone_report
 
-    path = Path(reference)
-    if path.is_file() and path.name not in _OF_A_RUN:
-        return [_alone(path)]
-    folders = _inside(path) if path.is_dir() else []
-    return [
-        NamedRun(report=read_run(folder), folder=folder) for folder in folders or [find_run(reference, out)]
-    ]
+    alone, path = lone_report(reference), Path(reference)
+    if alone is not None:
+        return [alone]
+    return (_inside(path) if path.is_dir() else []) or [find_run(reference, out)]
 
 
-def _alone(path: Path) -> NamedRun:
-    """Read a report that was taken out of its folder; what lies beside it is another run's, if anything."""
+def _read(path: Path) -> NamedRun:
     from energyprof.record.schema import read_report
 
-    if path.suffix != ".json":
-        raise RunNotFound(f"'{path}' is no report: name a run folder or its report.json")
-    return NamedRun(report=read_report(path))
+    return (
+        NamedRun(report=read_report(path)) if path.is_file() else NamedRun(report=read_run(path), folder=path)
+    )
 
 
 def _inside(folder: Path) -> list[Path]:

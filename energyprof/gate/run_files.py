@@ -2,55 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from energyprof.errors import RecordError, RunNotFound, UsageError
 from energyprof.gate.observation import GateRun, load_run
-from energyprof.record.run_lookup import REPORT_JSON, find_run, list_runs
+from energyprof.record.run_lookup import (
+    REPORT_JSON,
+    find_run,
+    list_runs,
+    lone_report,
+    never_recorded,
+    recorded_runs,
+)
 
-__all__ = ["load_runs", "run_folders"]
+__all__ = ["load_runs"]
 
 _HINT: Final = "run something first, or name runs or their folder with --out"
 
 
-def load_runs(references: Sequence[str], out: Path) -> list[GateRun]:
+def _on_stderr(told: str) -> None:
+    print(f"note: {told}", file=sys.stderr)
+
+
+def load_runs(
+    references: Sequence[str], out: Path, tell: Callable[[str], object] = _on_stderr
+) -> list[GateRun]:
     """Read runs; without references, all of a folder.
 
     Args:
-        references: run folders, ``report.json`` files, folders of runs, or unique prefixes of ids.
+        references: run folders, report files of any name, folders of runs, or unique prefixes of ids.
         out: the folder of all runs.
+        tell: called with a sentence for each run in which nothing was recorded; the others are returned.
 
     Raises:
         RunNotFound: nothing of that name.
         RecordError: a report cannot be read.
         UsageError: the same run twice.
     """
-    folders = run_folders(references, out)
-    runs = [_load(folder) for folder in folders]
-    _refuse_twice(runs, folders)
+    paths = recorded_runs(_found(references, out), tell)
+    runs = [_load(path) for path in paths]
+    _refuse_twice(runs, paths)
     return runs
 
 
-def run_folders(references: Sequence[str], out: Path) -> list[Path]:
-    """Return the folders that references mean, see :func:`load_runs`."""
+def _found(references: Sequence[str], out: Path) -> list[Path]:
+    """Return the run folders that references mean, and reports that stand alone."""
     if not references:
         found = list_runs(out)
         if not found:
             raise RunNotFound(f"no runs in '{out}': {_HINT}")
         return found
-    return [folder for reference in references for folder in _resolve(reference, out)]
+    return [path for reference in references for path in _resolve(reference, out)]
 
 
 def _resolve(reference: str, out: Path) -> list[Path]:
-    path = Path(reference)
+    alone, path = lone_report(reference), Path(reference)
+    if alone is not None:
+        return [alone]
     inside = list_runs(path) if path.is_dir() and not (path / REPORT_JSON).exists() else []
     return inside or [find_run(reference, out)]
 
 
 def _load(folder: Path) -> GateRun:
+    if folder.is_file():
+        return load_run(folder, folder.name)
     path = folder / REPORT_JSON
+    if not path.exists() and never_recorded(folder):
+        raise RecordError(
+            f"run {folder.name} was stopped before anything was recorded: delete its folder, and run it again"
+        )
     if not path.exists():
         raise RecordError(
             f"run {folder.name} has no {REPORT_JSON} (it was killed): energyprof report build {folder.name}"
@@ -58,12 +81,12 @@ def _load(folder: Path) -> GateRun:
     return load_run(path, f"{folder.name}/{REPORT_JSON}")
 
 
-def _refuse_twice(runs: Sequence[GateRun], folders: Sequence[Path]) -> None:
+def _refuse_twice(runs: Sequence[GateRun], paths: Sequence[Path]) -> None:
     seen: dict[str, Path] = {}
-    for run, folder in zip(runs, folders, strict=True):
+    for run, path in zip(runs, paths, strict=True):
         for mark in (run.id, run.digest):
             if mark in seen:
                 raise UsageError(
-                    f"run {run.id} is given twice ({seen[mark].name} and {folder.name}): each run counts once"
+                    f"run {run.id} is given twice ({seen[mark].name} and {path.name}): each run counts once"
                 )
-        seen.update({run.id: folder, run.digest: folder})
+        seen.update({run.id: path, run.digest: path})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -57,10 +57,12 @@ def run_check(request: CheckRequest) -> Verdict:
     book, folder = open_book(request.config)
     if request.budgets:
         book = replace(book, budgets=tuple(budget_named(book, name) for name in request.budgets))
-    runs = load_runs(request.runs, request.out)
-    given, given_runs = _given_baseline(request.baseline, request.out)
+    left_out: list[str] = []
+    runs = load_runs(request.runs, request.out, left_out.append)
+    given, given_runs = _given_baseline(request.baseline, request.out, left_out.append)
     shelf = Shelf(folder, runs, given, given_runs, _promotion(request))
-    return check_budgets(book, runs, shelf.base, strict=request.strict, planned_look=request.planned_look)
+    verdict = check_budgets(book, runs, shelf.base, strict=request.strict, planned_look=request.planned_look)
+    return replace(verdict, warnings=(*left_out, *verdict.warnings))
 
 
 def open_book(config: Path | None) -> tuple[BudgetBook, Path]:
@@ -116,7 +118,7 @@ def _promotion(request: CheckRequest) -> list[str]:
 
 
 def _given_baseline(
-    reference: str | None, out: Path
+    reference: str | None, out: Path, tell: Callable[[str], object]
 ) -> tuple[tuple[Baseline, str] | None, Sequence[GateRun]]:
     if reference is None:
         return None, ()
@@ -124,4 +126,4 @@ def _given_baseline(
     if path.is_file() and path.name != "report.json":
         shown = shown_path(path)
         return (read_baseline(path, shown), shown), ()
-    return None, load_runs([reference], out)
+    return None, load_runs([reference], out, tell)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from energyprof.errors import RunNotFound
 
-__all__ = ["REPORT_JSON", "find_run", "list_runs"]
+__all__ = ["REPORT_JSON", "find_run", "list_runs", "lone_report", "never_recorded", "recorded_runs"]
 
 REPORT_JSON: Final = "report.json"
+_OF_A_RUN: Final = frozenset(
+    {REPORT_JSON, "report.html", "steps.arrow", "samples.arrow", "metrics.arrow", "device.arrow"}
+)
 
 
 def list_runs(out: Path) -> list[Path]:
@@ -20,6 +24,42 @@ def list_runs(out: Path) -> list[Path]:
     return sorted(p for p in out.iterdir() if p.is_dir() and any((p / name).exists() for name in holds))
 
 
+def never_recorded(folder: Path) -> bool:
+    """Tell whether a run was stopped, or is, in its first moment: its files are there, and all are empty."""
+    return not any(path.stat().st_size for path in folder.iterdir())
+
+
+def recorded_runs(paths: Sequence[Path], tell: Callable[[str], object]) -> list[Path]:
+    """Leave out runs that were stopped before anything was recorded, where there are others.
+
+    Args:
+        paths: run folders, and reports that stand alone.
+        tell: called with a sentence for each that is left out.
+    """
+    blank = {path for path in paths if path.is_dir() and never_recorded(path)}
+    if len(blank) == len(set(paths)):
+        return list(paths)
+    for path in sorted(blank):
+        tell(f"run {path.name} was stopped before anything was recorded, and is left out: delete its folder")
+    return [path for path in paths if path not in blank]
+
+
+def lone_report(reference: str) -> Path | None:
+    """Return the report that a reference means where it is a file under a name of its own, else None.
+
+    It was taken out of its run folder: what lies beside it is another run's, if anything.
+
+    Raises:
+        RunNotFound: it is a file of another kind.
+    """
+    path = Path(reference)
+    if not path.is_file() or path.name in _OF_A_RUN:
+        return None
+    if path.suffix != ".json":
+        raise RunNotFound(f"'{path}' is no report: name a run folder or its {REPORT_JSON}")
+    return path
+
+
 def find_run(reference: str, out: Path) -> Path:
     """Resolve what a person calls a run to its folder.
 
@@ -28,9 +68,11 @@ def find_run(reference: str, out: Path) -> Path:
         out: the folder of all runs.
 
     Raises:
-        RunNotFound: there is none, or more than one.
+        RunNotFound: there is none, or more than one; or it is a report under another name.
     """
     path = Path(reference)
+    if lone_report(reference):
+        raise RunNotFound(f"'{path}' is a report without its run folder: name the folder, or what it holds")
     if path.is_file():
         return path.parent
     if path.is_dir() and ((path / REPORT_JSON).exists() or (path / "steps.arrow").exists()):

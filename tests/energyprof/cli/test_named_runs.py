@@ -118,3 +118,18 @@ def test_a_run_that_was_killed_before_anything_was_recorded_is_to_be_deleted(
         (folder / name).touch()
     assert main([*command, str(folder)]) == 2
     assert f"delete its folder {folder}" in capsys.readouterr().err
+
+
+def test_a_run_killed_in_its_first_moment_is_left_out_of_a_folder_with_a_note(
+    two_runs: Path, capsys: Capture
+) -> None:
+    blank = two_runs / "20990101-000000-blank"
+    blank.mkdir()
+    (blank / "steps.arrow").write_bytes(b"")
+    try:
+        assert main(["compare", str(two_runs), "--json"]) == 0
+        told = capsys.readouterr()
+        assert len(json.loads(told.out)["runs"]) == 2
+        assert told.err.startswith(f"note: run {blank.name} was stopped before anything was recorded")
+    finally:
+        shutil.rmtree(blank)

@@ -267,9 +267,41 @@ def test_a_run_that_was_killed_says_how_to_rebuild_it(
     repository: RunMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (repository.folder / "reports/killed").mkdir(parents=True)
-    (repository.folder / "reports/killed/steps.arrow").write_bytes(b"")
+    (repository.folder / "reports/killed/steps.arrow").write_bytes(b"rows")
     assert run("check") == 2
     assert "energyprof report build killed" in capsys.readouterr().err
+
+
+def test_a_run_killed_in_its_first_moment_is_left_out_and_told_of(
+    repository: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository.write(repository.side("head", 3, day=1))
+    blank = repository.folder / "reports/blank"
+    blank.mkdir()
+    (blank / "steps.arrow").write_bytes(b"")
+    told = "run blank was stopped before anything was recorded, and is left out"
+    for named in ([], ["reports"], ["head-0", "head-1", "head-2", "reports/blank"]):
+        assert run("check", *named) == 0
+        assert " ".join(capsys.readouterr().out.split()).count(told) == 1
+    assert run("check", "--json", "-") == 0
+    assert [w for w in json.loads(capsys.readouterr().out)["warnings"] if w.startswith(told)]
+    assert run("check", "blank") == 2  # there is nothing else
+    assert "run blank was stopped before anything was recorded: delete" in capsys.readouterr().err
+
+
+def test_a_report_under_a_name_of_its_own_is_judged_and_not_its_neighbour(
+    repository: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository.write(repository.side("head", 3, day=1))
+    reports = repository.folder / "reports"
+    for index in range(3):
+        shutil.copy(reports / f"head-{index}/report.json", repository.folder / f"sent-{index}.json")
+    shutil.copy(reports / "head-0/report.json", repository.folder / "report.json")
+    assert run("check", "--json", "-", *(f"sent-{index}.json" for index in range(3))) == 0
+    (judged,) = json.loads(capsys.readouterr().out)["budgets"]
+    assert sorted(judged["head_runs"]) == ["head-0", "head-1", "head-2"]
+    assert run("check", "energyprof.toml") == 2
+    assert "'energyprof.toml' is no report: name a run folder or its report.json" in capsys.readouterr().err
 
 
 def test_another_baseline_can_be_a_file_a_run_or_a_folder_of_runs(
@@ -375,7 +407,7 @@ def test_a_plan_comes_from_runs_a_baseline_or_a_given_noise(
     assert planned == [0.003, 0.0]  # as calibrated for this device; one sitting alone shows none
     for wrong, expected in (
         (["--margin", "5%"], "no noise of energy_j to plan from"),
-        (["--margin", "5 J", "--noise", "1%"], "'5 J' is in J, not in fraction"),
+        (["--margin", "5 J", "--noise", "1%"], "'5 J' is in J, not in %: use %"),
         (["--margin", "5%", "--noise", "1%", "--metric", "enrgy_j"], "did you mean 'energy_j'?"),
     ):
         assert run("plan", *wrong) == 2

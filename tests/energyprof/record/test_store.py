@@ -190,6 +190,16 @@ def test_a_run_is_found_by_folder_report_prefix_and_last(tmp_path: Path) -> None
         find_run("1999", tmp_path)
 
 
+def test_a_file_under_a_name_of_its_own_is_not_the_run_beside_it(tmp_path: Path) -> None:
+    for name in ("report.json", "sent.json", "notes.txt"):
+        (tmp_path / name).write_text("{}")
+    assert find_run(str(tmp_path / "report.json"), tmp_path) == tmp_path
+    with pytest.raises(RunNotFound, match=r"'.*sent\.json' is a report without its run folder"):
+        find_run(str(tmp_path / "sent.json"), tmp_path)
+    with pytest.raises(RunNotFound, match="is no report: name a run folder"):
+        find_run(str(tmp_path / "notes.txt"), tmp_path)
+
+
 def test_logged_scalars_know_how_many_steps_were_finished(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "r", [])
     folder.steps.append(
