@@ -20,6 +20,7 @@ __all__ = [
     "format_mass",
     "format_power",
     "format_quantity",
+    "is_bare_share",
     "joules_to_kwh",
     "parse_quantity",
 ]
@@ -65,6 +66,11 @@ _UNITS: Final[dict[str, tuple[str, float]]] = {
     "FLOP": ("FLOP", 1.0),
     "GFLOP": ("FLOP", 1e9),
 }
+#: dimension -> what a person would write
+_EXAMPLES: Final = {
+    "J": "1.8 kJ", "J/sample": "3 mJ/sample", "W": "250 W", "s": "90 s", "B": "512 MiB", "kg": "5 g",
+    "fraction": "5%", "pp": "0.5 pp", "FLOP": "3 GFLOP",
+}  # fmt: skip
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
 
 
@@ -85,20 +91,29 @@ def parse_quantity(text: str, dimension: str) -> float:
     """
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise UsageError(f"'{text}' is not a number with a unit: write for example '1.5 {dimension}'")
+        raise UsageError(f"'{text}' is not a number with a unit: write for example '{_EXAMPLES[dimension]}'")
     value, unit = float(match[1]), match[2]
     if not math.isfinite(value):
         raise UsageError(f"'{text}' is not finite")
     if not unit:
         return value
     if unit not in _UNITS:
-        fitting = [name for name, (kind, _) in _UNITS.items() if kind == dimension]
-        raise UsageError(f"unknown unit '{unit}' in '{text}': use one of {', '.join(fitting)}")
+        raise UsageError(f"unknown unit '{unit}' in '{text}': {_fitting(dimension)}")
     kind, factor = _UNITS[unit]
     if kind != dimension:
-        fitting = [name for name, (other, _) in _UNITS.items() if other == dimension]
-        raise UsageError(f"'{text}' is in {kind}, not in {dimension}: use one of {', '.join(fitting)}")
+        seen, wanted = ("%" if name == "fraction" else name for name in (kind, dimension))
+        raise UsageError(f"'{text}' is in {seen}, not in {wanted}: {_fitting(dimension)}")
     return value * factor
+
+
+def is_bare_share(text: str, share: float) -> bool:
+    """Tell whether a share was written as a bare number from 1 on: 5 would be 500 %, where 5 % is meant."""
+    return share >= 1 and not text.rstrip().endswith("%")
+
+
+def _fitting(dimension: str) -> str:
+    units = [name for name, (kind, _) in _UNITS.items() if kind == dimension]
+    return f"use {'one of ' if len(units) > 1 else ''}{', '.join(units)}"
 
 
 def format_quantity(value: float, unit: str, digits: int = 3) -> str:

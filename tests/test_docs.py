@@ -257,7 +257,7 @@ def test_python_that_a_page_shows_runs(block: str, tmp_path: Path, monkeypatch: 
 
 #: messages that are put together from parts, each by whoever raises it
 PUT_TOGETHER = {
-    "'5 J' is in J, not in fraction",
+    "'5 J' is in J, not in %",
     "12 runs match no budget",
     "No such option",
     "git worktree add failed: fatal: invalid reference: origin/main",

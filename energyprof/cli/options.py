@@ -29,7 +29,7 @@ def refuse_bare_share(option: typer.CallbackParam, text: str | None) -> str | No
         UsageError: it is.
     """
     from energyprof.errors import UsageError
-    from energyprof.units import parse_quantity
+    from energyprof.units import is_bare_share, parse_quantity
 
     if text is None:
         return None
@@ -37,8 +37,8 @@ def refuse_bare_share(option: typer.CallbackParam, text: str | None) -> str | No
         share = parse_quantity(text, "fraction")
     except UsageError as error:
         raise UsageError(f"--{option.name} {text} is no share: write --{option.name} 5%") from error
-    if share >= 1 and text.strip()[-1:].isdigit():
-        raise UsageError(f"--{option.name} {text} would mean {share:.0%}: write --{option.name} {text}%")
+    if is_bare_share(text, share):
+        raise UsageError(f"--{option.name} {text} would mean {share:.0%}: write --{option.name} {share:g}%")
     return text
 
 

@@ -10,7 +10,7 @@ from energyprof.gate.budget_file import ProblemSink
 from energyprof.gate.budget_schema import Amount
 from energyprof.gate.metric import Metric
 from energyprof.gate.toml_lines import KeyPath
-from energyprof.units import parse_quantity
+from energyprof.units import is_bare_share, parse_quantity
 
 __all__ = ["amount_of", "limit_of"]
 
@@ -24,6 +24,8 @@ def limit_of(
     if value is None:
         return None
     problem = _impossible(metric, kind, value)
+    if not problem and kind.is_relative and dimension == "fraction" and is_bare_share(str(amount), value):
+        problem = f'it would mean {value:.0%}; write "{value:g}%"'
     if problem:
         sink.add(f"{kind.value} of '{metric.name}' is {amount}: {problem}", *place, kind.value)
         return None

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from energyprof import units
 from energyprof.errors import UsageError
 from energyprof.units import (
     format_bytes,
@@ -11,6 +12,7 @@ from energyprof.units import (
     format_duration,
     format_energy,
     format_mass,
+    is_bare_share,
     parse_quantity,
 )
 
@@ -36,13 +38,31 @@ def test_quantities_are_read_into_their_canonical_unit(text: str, dimension: str
     [
         ("5 s", "J", "is in s, not in J"),
         ("5 jowls", "J", "unknown unit 'jowls'"),
-        ("much", "J", "is not a number"),
+        ("much", "J", "'much' is not a number with a unit: write for example '1.8 kJ'"),
+        ("much", "fraction", "write for example '5%'"),
+        ("5 J", "fraction", "'5 J' is in J, not in %: use %$"),
         ("1e999", "J", "is not finite"),
     ],
 )
 def test_a_quantity_that_cannot_be_meant_says_what_was_seen(text: str, dimension: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_quantity(text, dimension)
+
+
+@pytest.mark.parametrize("dimension", sorted({kind for kind, _ in units._UNITS.values()}))
+def test_the_example_of_every_dimension_is_one_that_is_read(dimension: str) -> None:
+    with pytest.raises(UsageError, match=r"write for example '.*'$") as caught:
+        parse_quantity("much", dimension)
+    example = str(caught.value).rpartition("example ")[2].strip("'")
+    assert parse_quantity(example, dimension) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "share", "bare"),
+    [("5", 5.0, True), ("5.", 5.0, True), ("0.05", 0.05, False), ("500 %", 5.0, False)],
+)
+def test_a_share_from_one_on_needs_its_sign(text: str, share: float, bare: bool) -> None:
+    assert is_bare_share(text, share) is bare
 
 
 @pytest.mark.parametrize(

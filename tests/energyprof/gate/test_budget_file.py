@@ -73,6 +73,11 @@ def test_fractions_of_a_percent_are_accepted_in_every_form(written: str) -> None
     assert budget.metrics[0].limits[0].value == pytest.approx(0.025)
 
 
+def test_an_increase_of_more_than_all_is_accepted_where_it_is_written_as_per_cent() -> None:
+    (budget,) = parse_budgets(f'{HEAD}{ENERGY}max_increase = "500%"\n').budgets
+    assert budget.metrics[0].limits[0].value == pytest.approx(5.0)
+
+
 BAD = {
     "unknown-key": (
         f'{HEAD}{ENERGY}max_increse = "5%"\n',
@@ -115,6 +120,18 @@ BAD = {
     "not-a-number": (f"{HEAD}{ENERGY}max = nan\n", ":6: budget.metrics.energy_j.max is nan: it should be"),
     "huge": (f'{HEAD}{ENERGY}max = "1e999 J"\n', ":6: max: '1e999 J' is not finite"),
     "boolean": (f"{HEAD}{ENERGY}max = true\n", "energyprof.toml:6:"),
+    "increase-without-percent": (
+        f"{HEAD}{ENERGY}max_increase = 5\n",
+        ":6: max_increase of 'energy_j' is 5: it would mean 500%; write \"5%\"",
+    ),
+    "increase-in-text-without-percent": (
+        f'{HEAD}{ENERGY}max_increase = "1.5"\n',
+        ":6: max_increase of 'energy_j' is 1.5: it would mean 150%; write \"1.5%\"",
+    ),
+    "increase-of-no-number": (
+        f'{HEAD}{ENERGY}max_increase = "some"\n',
+        ":6: max_increase: 'some' is not a number with a unit: write for example '5%'",
+    ),
     "decrease-of-all": (f'{HEAD}{ENERGY}max_decrease = "100%"\n', "between 0% and 100%"),
     "accuracy-in-percent-without-sign": (
         f"{HEAD}[budget.quality.test_accuracy]\nmin = 95\n",
@@ -122,7 +139,7 @@ BAD = {
     ),
     "percent-where-points-are-meant": (
         f'{HEAD}[budget.quality.test_accuracy]\nmax_decrease = "0.5%"\n',
-        ":6: max_decrease: '0.5%' is in fraction, not in pp",
+        ":6: max_decrease: '0.5%' is in %, not in pp: use pp",
     ),
     "measured-declared-deterministic": (
         f'{HEAD}{ENERGY}max = 1\nkind = "deterministic"\n',
