@@ -407,7 +407,7 @@ def test_a_plan_comes_from_runs_a_baseline_or_a_given_noise(
     assert planned == [0.003, 0.0]  # as calibrated for this device; one sitting alone shows none
     for wrong, expected in (
         (["--margin", "5%"], "no noise of energy_j to plan from"),
-        (["--margin", "5 J", "--noise", "1%"], "'5 J' is in J, not in %: use %"),
+        (["--margin", "5 J", "--noise", "1%"], "--margin 5 J is no share: write --margin 5%"),
         (["--margin", "5%", "--noise", "1%", "--metric", "enrgy_j"], "did you mean 'energy_j'?"),
     ):
         assert run("plan", *wrong) == 2
