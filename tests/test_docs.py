@@ -260,7 +260,6 @@ PUT_TOGETHER = {
     "'5 J' is in J, not in %",
     "12 runs match no budget",
     "No such option",
-    "git worktree add failed: fatal: invalid reference: origin/main",
     "has no report.json (it was killed)",
     "names 3 runs in reports",
     "no baseline at baselines/...",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import time
@@ -20,6 +21,8 @@ from energyprof.record.run_lookup import REPORT_JSON, list_runs
 
 __all__ = ["CommandSide", "CommandTurns", "worktree"]
 
+_SHA: Final = re.compile(r"[0-9a-f]{7,64}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][\w./-]*")
 _AUTO_SHARE: Final = 0.1  # of the last run's length
 _LONGEST_AUTO_S: Final = 30.0
 
@@ -144,6 +147,7 @@ def worktree(reference: str) -> Iterator[Path]:
     """
     with TemporaryDirectory(prefix="energyprof-base-") as place:
         tree = Path(place) / "tree"
+        _require_commit(reference)
         _git("worktree", "add", "--detach", str(tree), reference)
         try:
             prefix = _git("rev-parse", "--show-prefix")
@@ -152,12 +156,43 @@ def worktree(reference: str) -> Iterator[Path]:
             _git("worktree", "remove", "--force", str(tree))
 
 
+def _require_commit(reference: str) -> None:
+    """Say what to fetch where a commit is not here: a build's checkout has one commit, no branches."""
+    if not _started_git("rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}").returncode:
+        return
+    shallow = _git("rev-parse", "--is-shallow-repository") == "true"
+    where = "this checkout, which is shallow" if shallow else "this checkout"
+    raise UsageError(f"there is no commit '{reference}' in {where}: {_how_to_fetch(reference, shallow)}")
+
+
+def _how_to_fetch(reference: str, shallow: bool) -> str:
+    """Return the ways to a commit: the build's setting where history was cut off, git's own words else."""
+    ways = ["fetch-depth: 0 (GitHub), GIT_DEPTH: 0 (GitLab)"] if shallow else []
+    remotes = _git("remote").split()
+    remote, _, branch = reference.partition("/")
+    if remote in remotes:
+        ways.append(f"git fetch {remote} {branch}:refs/remotes/{reference}")
+    elif remotes and _SHA.fullmatch(reference):
+        ways.append(f"git fetch {remotes[0]} {reference}")
+    elif remotes and _NAME.fullmatch(reference):
+        ways.append(f"git fetch {remotes[0]} {reference}:{reference}")
+    return (
+        f"if it is no slip, fetch it first: {', or '.join(ways)}"
+        if ways
+        else "git log --all lists those it has"
+    )
+
+
 def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise UsageError(f"cannot run git: {error.strerror}") from error
+    done = _started_git(*arguments)
     if done.returncode:
         told = (done.stderr.strip() or "no message").splitlines()[-1]
         raise UsageError(f"git {arguments[0]} {arguments[1]} failed: {told}")
     return done.stdout.strip()
+
+
+def _started_git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise UsageError(f"cannot run git: {error.strerror}") from error
