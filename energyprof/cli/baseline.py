@@ -38,7 +38,7 @@ def promote(
     path, count = promote_runs(
         runs or (), out=out, config=config, budget=budget, reason=reason, accept_regression=accept_regression
     )
-    typer.echo(f"promoted {count} runs to {path}: commit it")
+    typer.echo(f"promoted {count} {'run' if count == 1 else 'runs'} to {path}: commit it")
 
 
 @app.command("show", epilog="Example:  energyprof baseline show baselines/mnist-mf/cpu.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from energyprof.gate.budget import Limit, MetricBudget
 from energyprof.gate.case import Case
@@ -12,6 +13,8 @@ from energyprof.gate.observation import Observation
 from energyprof.gate.verdict import Outcome, Reason
 
 __all__ = ["find_obstacle"]
+
+_MOST_NAMED: Final = 5  # runs, in a command that is shown
 
 
 def find_obstacle(case: Case, entry: MetricBudget, limit: Limit) -> Finding | None:
@@ -41,10 +44,7 @@ def _base_obstacle(case: Case, entry: MetricBudget) -> Finding | None:
     if case.given.missing is not None:
         return _invalid(Reason.MISSING_BASELINE, case.given.missing)
     if case.shared:
-        return _invalid(
-            Reason.SAME_RUN,
-            f"the same run stands on both sides ({case.shared[0]}): check runs that are not its baseline",
-        )
+        return _invalid(Reason.SAME_RUN, _shared_text(case))
     if case.base.unfit is not None:
         return _invalid(Reason.UNFIT_RUNS, case.base.unfit)
     if (
@@ -56,6 +56,18 @@ def _base_obstacle(case: Case, entry: MetricBudget) -> Finding | None:
             Reason.INCOMPARABLE, "not comparable: the baseline was promoted with another target; promote anew"
         )
     return None
+
+
+def _shared_text(case: Case) -> str:
+    """Say which runs can be checked: those that are not promoted; where all are, they must be made first."""
+    ids = [*(run.id for run in case.head.kept), *(note.id for note in case.head.excluded)]
+    new = [name for name in ids if name not in case.shared]
+    if new:
+        words = new if len(new) <= _MOST_NAMED else ["RUN..."]
+        how = f"check only those that are not its baseline:  energyprof check {' '.join(words)}"
+    else:
+        how = "all are in the baseline; make new runs, and check those by name:  energyprof check RUN..."
+    return f"the same run stands on both sides ({case.shared[0]}): {how}"
 
 
 def _value_obstacle(

@@ -199,6 +199,26 @@ def test_the_same_run_on_both_sides_is_refused(make: RunMaker) -> None:
     assert check(BUDGET, copy, base).exit_code == 4
 
 
+@pytest.mark.parametrize(
+    ("new", "what_to_do"),
+    [
+        (
+            0,
+            "all are in the baseline; make new runs, and check those by name:  energyprof check RUN...",
+        ),
+        (2, "check only those that are not its baseline:  energyprof check new-0 new-1"),
+        (6, "check only those that are not its baseline:  energyprof check RUN..."),
+    ],
+)
+def test_a_check_of_promoted_runs_says_which_to_check_instead(
+    make: RunMaker, new: int, what_to_do: str
+) -> None:
+    verdict = check(BUDGET, [*make.side("base", 5), *make.side("new", new, day=1)], promoted(make))
+    assert rule(verdict, "energy_j max_increase").message == (
+        f"the same run stands on both sides (base-0): {what_to_do}"
+    )
+
+
 def test_a_new_budget_without_a_baseline_is_skipped_with_the_command_to_promote(make: RunMaker) -> None:
     verdict = check(BUDGET, make.side("head", 5), Base(missing="promote one with ..."))
     found = rule(verdict, "energy_j max_increase")
