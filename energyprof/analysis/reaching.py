@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from energyprof.errors import UsageError
 from energyprof.record.model import Epoch, Report
 
-__all__ = ["Reached", "Target", "logs", "parse_target", "reach", "score"]
+__all__ = ["Reached", "Target", "logs", "not_logged_text", "parse_target", "reach", "score"]
 
 _TARGET = re.compile(r"\s*([A-Za-z_][\w./-]*)\s*(>=|<=|>|<)\s*([-+0-9.eE]+)\s*(%?)\s*")
 
@@ -96,7 +96,7 @@ def reach(report: Report, target: Target) -> Reached | None:
     scores = ((position, score(epoch, target.metric)) for position, epoch in enumerate(report.epochs))
     scored = [(position, value) for position, value in scores if value is not None]  # evaluated epochs only
     if not scored:
-        raise UsageError(_not_logged(report, target))
+        raise UsageError(not_logged_text(report, target.metric))
     held = _first_sustained((target.held_by(value) for _, value in scored), target.sustained)
     if held is None:
         return None
@@ -120,10 +120,14 @@ def _first_sustained(holds: Iterable[bool], sustained: int) -> int | None:
     return None
 
 
-def _not_logged(report: Report, target: Target) -> str:
-    logged = _logged(report.epochs)
-    seen = f"it logged {', '.join(logged)}" if logged else "it logged nothing by epoch"
-    return f"run {report.run.id} never logged '{target.metric}': {seen}; choose one of these as target"
+def not_logged_text(report: Report, metric: str) -> str:
+    """Say that no epoch of a run has a metric, what they have, and how one gets into them."""
+    logged, named = _logged(report.epochs), f"{metric}=..." if metric.isidentifier() else "..."
+    how = f"log it with prof.log({named}) inside prof.epoch(...)"
+    seen = (
+        f"it logged {', '.join(logged)}; choose one of these, or" if logged else "it logged nothing by epoch;"
+    )
+    return f"run {report.run.id} never logged '{metric}': {seen} {how}"
 
 
 def _logged(epochs: Sequence[Epoch]) -> list[str]:

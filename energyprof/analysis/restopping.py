@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from energyprof.analysis.joined_parts import JoinedParts, Repeat, add_up, join_parts
-from energyprof.analysis.reaching import logs, score
+from energyprof.analysis.reaching import logs, not_logged_text, score
 from energyprof.analysis.restop_notes import notes_of_parts, notes_of_stages
 from energyprof.errors import UsageError
 from energyprof.record.model import Epoch, Quantity, Report
@@ -171,10 +171,13 @@ def restop_parts(parts: Sequence[Report], rule: StoppingRule) -> Restopped:
 def _restop(joined: JoinedParts, rule: StoppingRule) -> Restopped:
     report = joined.report
     if not report.epochs:
-        raise UsageError(f"run {report.run.id} has no epochs in its record: there is nothing to stop earlier")
+        raise UsageError(
+            f"run {report.run.id} has no epochs in its record, so there is nothing to stop earlier: "
+            "mark each with prof.epoch(...), and log what the rule watches with prof.log(...) inside"
+        )
     metric = rule.metric or _default_metric(report)
     if not logs(report, metric):
-        raise UsageError(f"run {report.run.id} never logged '{metric}': choose a metric that it did log")
+        raise UsageError(not_logged_text(report, metric))
     stages = [(name, list(epochs)) for name, epochs in groupby(report.epochs, key=lambda e: e.stage)]
     stops = [_stop(name, epochs, metric, rule) for name, epochs in stages]
     keeps = [place < stop.kept for stop in stops for place in range(stop.ran)]

@@ -205,8 +205,14 @@ def test_energy_to_target_counts_only_where_all_reached_it() -> None:
 
 
 def test_a_target_that_no_run_logged_is_refused() -> None:
-    with pytest.raises(UsageError, match="never logged 'f1'"):
+    with pytest.raises(UsageError, match="never logged 'f1'") as caught:
         compare([run("bp", 1.0, accuracies=(0.5,))], target=Target(metric="f1", threshold=0.5))
+    assert str(caught.value).endswith("log it with prof.log(f1=...) inside prof.epoch(...)")
+
+
+def test_a_run_that_logged_nothing_is_not_told_to_choose_among_it() -> None:
+    with pytest.raises(UsageError, match=r"nothing by epoch; log it with prof\.log\(\.\.\.\) inside prof"):
+        compare([run("bp", 1.0)], target=Target(metric="val/f1", threshold=0.5))
 
 
 def test_accuracy_is_compared_as_a_difference() -> None:

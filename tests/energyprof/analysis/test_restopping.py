@@ -172,9 +172,11 @@ def test_a_rule_that_cannot_be_meant_is_refused(patience: int, delta: float) -> 
 
 
 def test_a_run_without_epochs_or_without_the_metric_is_refused() -> None:
-    with pytest.raises(UsageError, match="no epochs"):
+    with pytest.raises(
+        UsageError, match=r"no epochs.*: mark each with prof\.epoch\(\.\.\.\), .* prof\.log\("
+    ):
         restop(run(), StoppingRule(patience=1))
-    with pytest.raises(UsageError, match="never logged 'f1'"):
+    with pytest.raises(UsageError, match=r"never logged 'f1': it logged .*; choose one of these, or log it"):
         restop(run(1.0), StoppingRule(patience=1, metric="f1"))
 
 
