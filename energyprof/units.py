@@ -161,7 +161,9 @@ def format_mass(mass_kg: float) -> str:
 
 
 def format_count(count: float) -> str:
-    """Render a count: ``1,797``, ``14.3 M``."""
+    """Render a count, or another plain number such as a loss: ``1,797``, ``14.3 M``, ``0.263``."""
+    if 0 < abs(count) < 1:
+        return f"{count:.3g}"
     if abs(count) < 100_000 and float(count).is_integer():
         return f"{int(count):,}"
     return format_quantity(count, "").rstrip()

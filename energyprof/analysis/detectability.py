@@ -8,9 +8,9 @@ from typing import Final
 from energyprof.analysis.statistics import Design
 from energyprof.analysis.student_t import t_quantile
 
-__all__ = ["detectable_effect", "runs_needed"]
+__all__ = ["MOST_RUNS", "detectable_effect", "runs_needed"]
 
-_MOST_RUNS: Final = 1000  # a plan that asks for more is no plan
+MOST_RUNS: Final = 1000  # a plan that asks for more is no plan
 
 
 def detectable_effect(standard_error: float, df: float, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -52,7 +52,7 @@ def runs_needed(
     if room <= 0:
         return None
     least = variances * spread**2 / room
-    for n in range(max(3, math.ceil(min(least, _MOST_RUNS + 1) * (1 - 1e-9))), _MOST_RUNS + 1):
+    for n in range(max(3, math.ceil(min(least, MOST_RUNS + 1) * (1 - 1e-9))), MOST_RUNS + 1):
         df = variances * (n - 1)
         if detectable_effect(math.sqrt(variances * spread**2 / n + fixed), df, alpha, power) <= abs(gap):
             return n

@@ -73,7 +73,9 @@ def print_lint(config: Path | None) -> int:
         print(f"error: {problem}")
     for problem in found.warnings:
         print(f"warning: {problem}")
-    print(f"{name}: {len(found.errors)} errors, {len(found.warnings)} warnings")
+    kinds = (("error", found.errors), ("warning", found.warnings))
+    counts = (f"{len(of)} {kind if len(of) == 1 else kind + 's'}" for kind, of in kinds)
+    print(f"{name}: {', '.join(counts)}")
     return 2 if found.errors else 0
 
 

@@ -6,16 +6,18 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from energyprof.analysis.comparability import key_differences
-from energyprof.analysis.statistics import Estimate, welch_difference, welch_log_ratio
+from energyprof.analysis.statistics import Estimate, Noise, welch_difference, welch_log_ratio
 from energyprof.errors import UnknownName
 from energyprof.gate.baseline import Baseline
 from energyprof.gate.metric import Metric, metric_named
-from energyprof.gate.wording import amount_text
+from energyprof.gate.wording import amount_text, share_text
 
 __all__ = ["BaselineDiff", "diff_baselines", "render_baseline_text", "render_diff", "render_diff_json"]
+
+_ROUNDING: Final = 1e-9  # relative: equal figures differ by less in sums and logarithms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,28 +74,44 @@ def render_diff_json(diff: BaselineDiff) -> str:
 
 
 def _baseline_lines(baseline: Baseline) -> Iterator[str]:
-    yield f"{baseline.budget}: {len(baseline.runs)} runs, promoted {baseline.promoted_at}"
+    yield f"{baseline.budget}: {_runs(len(baseline.runs))}, promoted {baseline.promoted_at}"
     yield f"  reason  {baseline.reason}"
     yield f"  commit  {baseline.git_sha or 'not known'}"
     for name in dict.fromkeys(name for run in baseline.runs for name in run.readings):
         metric, values = _known(name), _values(baseline, name)
         if metric is None or not values:
             continue
-        noise = baseline.noise.get(name)
-        spread = f"  noise {noise.within * 100:.2g} %" if noise and noise.within else ""
-        spread += f", {noise.between * 100:.2g} % between sittings" if noise and noise.between else ""
+        spread = _spread(values, baseline.noise.get(name))
         yield f"  {name:<26} {amount_text(metric, _middle(values, metric.log)):>12}{spread}"
 
 
+def _spread(values: Sequence[float], noise: Noise | None) -> str:
+    """Say how much a figure moved; what only its last digits show is the arithmetic's, not the figure's."""
+    if len(values) > 1 and max(values) - min(values) <= _ROUNDING * abs(max(values)):
+        return "  the same in every run"
+    if noise is None:
+        return ""
+    told = [
+        f"{share_text(sigma)}{where}"
+        for sigma, where in ((noise.within, ""), (noise.between, " between sittings"))
+        if sigma is not None and sigma > _ROUNDING
+    ]
+    return f"  noise {', '.join(told)}" if told else ""
+
+
 def _diff_lines(diff: BaselineDiff) -> Iterator[str]:
-    yield f"old: {diff.old_runs} runs, {diff.old_reason}"
-    yield f"new: {diff.new_runs} runs, {diff.new_reason}"
+    yield f"old: {_runs(diff.old_runs)}, {diff.old_reason}"
+    yield f"new: {_runs(diff.new_runs)}, {diff.new_reason}"
     for difference in diff.differences:
         yield f"  differ in {difference}"
     for change in diff.changes:
         metric = metric_named(change.metric)
         old, new = amount_text(metric, change.old), amount_text(metric, change.new)
         yield f"  {change.metric:<26} {old:>12} -> {new:>12}   {_say(metric, change)}"
+
+
+def _runs(count: int) -> str:
+    return f"{count} {'run' if count == 1 else 'runs'}"
 
 
 def _say(metric: Metric, change: MetricChange) -> str:

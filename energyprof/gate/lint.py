@@ -13,6 +13,7 @@ from energyprof.errors import ConfigError
 from energyprof.gate.baseline_file import read_baseline
 from energyprof.gate.budget import Budget, BudgetBook, Level, Limit, LimitKind, MetricBudget
 from energyprof.gate.budget_file import Problem, review_budgets
+from energyprof.gate.wording import share_text
 
 __all__ = ["Lint", "lint_budgets"]
 
@@ -116,5 +117,5 @@ def _margin_warnings(
             yield (
                 limit.line,
                 f"{name} lies under the noise ({noise.source}): with {runs} runs a side unchanged code "
-                f"passes in under 80 %; {math.expm1(needed) * 100:.2g} % would do",
+                f"passes in under 80 %; {share_text(math.expm1(needed))} would do",
             )

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from energyprof.analysis.detectability import detectable_effect, runs_needed
+from energyprof.analysis.detectability import MOST_RUNS, detectable_effect, runs_needed
 from energyprof.analysis.statistics import Noise
 from energyprof.errors import UsageError
 from energyprof.gate.baseline import noise_of
 from energyprof.gate.observation import GateRun, observe
 from energyprof.gate.sides import mixture
+from energyprof.gate.wording import share_text
 
 __all__ = ["Plan", "PlanRow", "observed_noise", "plan_runs", "plan_to_json", "render_plan"]
 
@@ -141,19 +142,21 @@ def _row(n: int, room: float, within: float, between: float, alpha: float) -> Pl
 
 
 def _lines(plan: Plan) -> Iterator[str]:
-    where = f", {plan.between:.2%} between sittings" if plan.between else ""
-    yield (
-        f"{plan.metric}, margin {plan.margin * 100:.3g} %, noise {plan.within:.2%} between runs{where}, "
-        f"one-sided level {plan.alpha:g}"
-    )
+    where = f", {share_text(plan.between)} between sittings" if plan.between else ""
+    noise = f"noise {share_text(plan.within)} between runs{where}"
+    yield f"{plan.metric}, margin {plan.margin * 100:.3g} %, {noise}, one-sided level {plan.alpha:g}"
     for share, runs in (("80 %", plan.runs_80), ("95 %", plan.runs_95)):
-        told = f"{runs} runs a side" if runs else "no number of runs: the noise between sittings is too large"
-        yield f"unchanged code passes in {share} of checks with {told}"
+        yield (
+            f"unchanged code passes in {share} of checks with {runs} runs a side"
+            if runs
+            else f"no number of runs a side up to {MOST_RUNS} lets unchanged code pass in {share} of checks: "
+            f"the noise is too large for this margin"
+        )
     yield ""
     yield "runs a side   detectable change   regression that fails   margin that unchanged code keeps"
     yield "              (power 80 %)        (power 80 %)            (95 %)"
     for row in plan.rows:
         yield (
-            f"{row.runs:>11}   {row.detectable * 100:>15.2g} %   {row.regression * 100:>19.2g} %   "
-            f"{row.passing_margin * 100:>30.2g} %"
+            f"{row.runs:>11}   {share_text(row.detectable):>17}   {share_text(row.regression):>21}   "
+            f"{share_text(row.passing_margin):>32}"
         )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from energyprof.analysis.detectability import MOST_RUNS
 from energyprof.gate.budget import Limit
 from energyprof.gate.judgement import Finding
 from energyprof.gate.metric import Metric
@@ -19,7 +20,9 @@ from energyprof.units import (
     format_quantity,
 )
 
-__all__ = ["amount_text", "finding_text"]
+__all__ = ["amount_text", "finding_text", "share_text"]
+
+_LEAST: Final = 1e-3  # per cent: below, digits are of the arithmetic, not of what was measured
 
 _RENDER: Final[dict[str, Callable[[float], str]]] = {
     "J": format_energy,
@@ -39,6 +42,11 @@ def amount_text(metric: Metric, value: float) -> str:
     return "never" if math.isinf(value) else _RENDER[metric.dimension](value)
 
 
+def share_text(share: float) -> str:
+    """Render a spread or a change in per cent, with two digits and no exponent: ``0.26 %``, ``130 %``."""
+    return f"{_percent(share)} %"
+
+
 def finding_text(metric: Metric, limit: Limit, finding: Finding, n_head: int, n_base: int) -> str:
     """Say what was found: estimate, interval, limit, runs, design, what could have been seen, and why."""
     if finding.estimate is None:
@@ -51,7 +59,8 @@ def finding_text(metric: Metric, limit: Limit, finding: Finding, n_head: int, n_
         side = "runs a side" if limit.kind.is_relative else "runs"
         parts.append(f"about {finding.runs_needed} {side} would decide")
     elif finding.outcome == "inconclusive" and finding.detectable is not None:
-        parts.append("more runs alone would not decide")
+        side = " a side" if limit.kind.is_relative else ""
+        parts.append(f"not even {MOST_RUNS} runs{side} would decide")
     return "; ".join(part for part in parts if part)
 
 
@@ -83,6 +92,11 @@ def _runs(limit: Limit, finding: Finding, n_head: int, n_base: int) -> str:
 
 
 def _detectable(metric: Metric, effect: float) -> str:
-    percent = effect * 100
-    shown = f"{percent:.2g}" if percent < 100 else f"{percent:.0f}" if percent < 1000 else "over 1000"
-    return f"{shown} %" if metric.log else f"{shown} pp"
+    return f"{_percent(effect)} {'%' if metric.log else 'pp'}"
+
+
+def _percent(share: float) -> str:
+    percent = share * 100
+    if 0 < percent < _LEAST:
+        return f"under {_LEAST:g}"
+    return f"{percent:.2g}" if percent < 99.5 else f"{percent:.0f}" if percent < 1000 else "over 1000"

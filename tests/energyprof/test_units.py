@@ -84,6 +84,7 @@ def test_bytes_masses_and_counts_are_rendered_for_people() -> None:
     assert format_mass(1.23e-5) == "12.3 mg"
     assert format_count(1797) == "1,797"
     assert format_count(14_260_730) == "14.3 M"
+    assert [format_count(loss) for loss in (0.263, 2.31, 0.0012, 0)] == ["0.263", "2.31", "0.0012", "0"]
 
 
 @given(st.floats(min_value=1e-9, max_value=1e15))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from energyprof.analysis.statistics import Noise
 from energyprof.errors import ConfigError, UsageError
 from energyprof.gate.baseline import baseline_path
 from energyprof.gate.baseline_file import read_baseline, render_baseline
@@ -236,3 +237,41 @@ def test_a_baseline_is_shown_with_its_reason_and_noise(make: RunMaker) -> None:
     assert "first measured" in text
     assert "energy_j" in text
     assert "noise 0." in text
+
+
+def with_quality(run: GateRun, **quality: float) -> GateRun:
+    report = replace(run.report, quality=replace(run.report.quality, **quality))
+    return replace(run, report=report)
+
+
+def test_a_loss_has_no_prefix_and_equal_figures_no_noise(make: RunMaker) -> None:
+    losses = (0.263, 0.263 * (1 + 2e-16), 0.263)
+    runs = [
+        with_quality(run, train_loss=loss) for run, loss in zip(make.side("base", 3), losses, strict=True)
+    ]
+    lines = {
+        line.split()[0]: line.split(maxsplit=1)[1] for line in render_baseline_text(made(runs)).splitlines()
+    }
+    assert lines["train_loss"] == "0.263  the same in every run"
+    assert lines["flops"].endswith("the same in every run")
+    assert "noise" in lines["energy_j"]
+
+
+def test_noise_is_told_without_exponents_and_only_where_it_is_more_than_rounding(make: RunMaker) -> None:
+    baseline = made(make.side("base", 3))
+
+    def spread(within: float | None, between: float | None) -> str:
+        noise = {"energy_j": Noise(within=within, between=between, between_df=2.0)}
+        text = render_baseline_text(replace(baseline, noise=noise))
+        return next(line for line in text.splitlines() if " energy_j " in line).partition("kJ")[2]
+
+    assert spread(4.4e-16, 4.4e-16) == spread(None, None) == ""
+    assert spread(0.0026, None) == "  noise 0.26 %"
+    assert spread(None, 1.3) == "  noise 130 % between sittings"
+    assert spread(0.0026, 2e-8) == "  noise 0.26 %, under 0.001 % between sittings"
+
+
+def test_one_promoted_run_is_one_run(make: RunMaker) -> None:
+    one = replace(made(make.side("base", 3)), runs=made(make.side("base", 3)).runs[:1])
+    assert render_baseline_text(one).startswith("mnist-mf: 1 run, promoted")
+    assert render_diff(diff_baselines(one, one)).startswith("old: 1 run, ")

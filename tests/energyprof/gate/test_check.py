@@ -151,7 +151,7 @@ def test_noise_between_sittings_makes_a_small_regression_inconclusive(make: RunM
     verdict = check(noisy, make.side("head", 8, day=1, factor=1.12), promoted(make))
     found = rule(verdict, "energy_j max_increase")
     assert found.outcome == "inconclusive"
-    assert "more runs alone would not decide" in found.message
+    assert "not even 1000 runs a side would decide" in found.message
 
 
 def test_estimated_energy_is_never_enforced_as_joules(make: RunMaker) -> None:

@@ -29,7 +29,15 @@ def test_more_noise_and_a_smaller_margin_cost_more_runs() -> None:
 
 
 def test_noise_that_more_runs_do_not_reduce_is_said() -> None:
-    assert "no number of runs" in render_plan(plan_runs("energy_j", 0.02, 0.01, between=0.05))
+    told = "no number of runs a side up to 1000 lets unchanged code pass in 95 % of checks: the noise is"
+    assert told in render_plan(plan_runs("energy_j", 0.02, 0.01, between=0.05))
+    assert told in render_plan(plan_runs("energy_j", 0.05, 0.6))  # of one sitting: none is between sittings
+
+
+def test_a_plan_from_wide_noise_has_no_exponents() -> None:
+    table = render_plan(plan_runs("energy_j", 0.05, 0.6)).partition("runs a side   ")[2]
+    assert "e+" not in table
+    assert "708 %" in table
 
 
 def test_a_plan_is_a_table_and_json() -> None:
