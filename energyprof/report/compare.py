@@ -9,11 +9,13 @@ from energyprof.analysis.comparison import Comparison
 from energyprof.report.comparing import curves, forest, pareto, phases, slopes, why
 from energyprof.report.comparing.view import GroupView
 from energyprof.report.comparison_json import comparison_json
+from energyprof.report.headline import headline
 from energyprof.report.latex import comparison_latex
 from energyprof.report.markdown import comparison_markdown
 from energyprof.report.page import render_page
 from energyprof.report.section import Section
-from energyprof.report.verdicts import group_title, headline, rows_of
+from energyprof.report.verdicts import group_title, rows_of
+from energyprof.report.words import counted
 
 __all__ = ["SECTIONS", "render_comparison"]
 
@@ -44,9 +46,11 @@ def render_comparison(
         for index, group in enumerate(comparison.groups)
     ]
     groups = [_group(view) for view in views]
+    heading = f"Comparison of {counted(len(comparison.reports), 'run')}"
     return render_page(
         "compare.html",
-        title=f"Comparison of {len(comparison.reports)} runs · energyprof",
+        title=f"{heading} · energyprof",
+        heading=heading,
         data={
             "kind": "comparison",
             "name": "comparison",

@@ -11,7 +11,7 @@ from energyprof.analysis.explanation import Explanation
 from energyprof.analysis.reaching import Target
 from energyprof.analysis.restopping import Restopped
 from energyprof.report.encode import jsonable
-from energyprof.report.verdicts import headline
+from energyprof.report.headline import headline
 
 __all__ = ["COMPARISON_SCHEMA", "comparison_json", "explanation_json", "restop_json"]
 

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Sequence
 
 from energyprof.analysis.comparison import Comparison, Group
-from energyprof.report.verdicts import Row, group_title, headline, rows_of
+from energyprof.report.headline import comparability_text, headline
+from energyprof.report.verdicts import Row, group_title, rows_of
 from energyprof.report.words import DASH
 
 __all__ = ["comparison_markdown", "escape_markdown"]
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$@&:])")
 _LONGEST = 200
+_LONGEST_SENTENCE = 1000
 
 
 def comparison_markdown(comparison: Comparison) -> str:
@@ -23,17 +25,17 @@ def comparison_markdown(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def escape_markdown(text: str) -> str:
+def escape_markdown(text: str, longest: int = _LONGEST) -> str:
     """Make a text inert: one line, no markup, HTML, mention or direction marks; cut if it is long."""
     printable = "".join(c if c.isprintable() else " " for c in text)
-    short = printable if len(printable) <= _LONGEST else f"{printable[: _LONGEST - 1]}…"
+    short = printable if len(printable) <= longest else f"{printable[: longest - 1]}…"
     return _SPECIAL.sub(r"\\\1", short).strip() or " "
 
 
 def _comparability(comparison: Comparison) -> list[str]:
     count = len(comparison.reports)
     if len(comparison.groups) == 1:
-        return [f"All {count} runs may be compared."]
+        return [comparability_text(count)]
     return [
         f"These {count} runs fall into {len(comparison.groups)} groups that must not be ranked together. "
         "They differ in:",
@@ -47,7 +49,7 @@ def _group(comparison: Comparison, group: Group) -> list[str]:
     title = escape_markdown(group_title(comparison, group))
     heads = ["Learner", "n", "Energy", "95 % interval", "Ratio (95 %)", "Verdict", "Time", "Accuracy"]
     heads += ["Energy to target"] if comparison.target is not None else []
-    sentences = [escape_markdown(sentence) for sentence in headline(comparison, group)]
+    sentences = [escape_markdown(sentence, _LONGEST_SENTENCE) for sentence in headline(comparison, group)]
     return [
         f"### {title}",
         "",

@@ -12,8 +12,9 @@ from rich.text import Text
 from energyprof.analysis.comparison import Comparison, Group
 from energyprof.analysis.explanation import Explanation, Term
 from energyprof.analysis.restopping import Restopped
+from energyprof.report.headline import comparability_text, headline
 from energyprof.report.term_text import term_figure
-from energyprof.report.verdicts import Row, group_title, headline, rows_of
+from energyprof.report.verdicts import Row, group_title, rows_of
 from energyprof.report.words import DASH, percent, plain, printable
 from energyprof.units import format_duration, format_energy
 
@@ -77,7 +78,8 @@ def _comparability(comparison: Comparison) -> RenderableType:
     lines: list[RenderableType] = []
     count = len(comparison.reports)
     if len(comparison.groups) == 1:
-        lines.append(Text.assemble(("✓ ", "green"), f"All {count} runs may be compared."))
+        sign = ("✓ ", "green") if count > 1 else ("· ", "dim")
+        lines.append(Text.assemble(sign, comparability_text(count)))
     else:
         lines.append(
             Text.assemble(

@@ -1,8 +1,8 @@
-"""A comparison in words: ratios with their intervals, what each says, and the sentence that sums it up."""
+"""The cells of a comparison in words: figures and ratios with their intervals, and what each says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,16 +11,18 @@ from energyprof.analysis.statistics import Design
 from energyprof.analysis.versus import Ratio, Verdict
 from energyprof.analysis.yardsticks import YARDSTICKS, Statistic
 from energyprof.record.model import Report
-from energyprof.report.words import DASH, estimated_text, percent, plain
+from energyprof.report.words import DASH, percent, plain
 from energyprof.units import format_bytes, format_count, format_duration, format_energy, format_power
 
 __all__ = [
     "RENDER",
     "Row",
     "accuracy_difference",
+    "accuracy_ratio",
     "accuracy_text",
     "group_title",
-    "headline",
+    "margin_text",
+    "ratio_digits",
     "ratio_text",
     "rows_of",
     "statistic_text",
@@ -38,7 +40,6 @@ RENDER: Final[Mapping[str, Callable[[float], str]]] = {
 _ACCURACIES: Final = ("test_accuracy", "validation_accuracy")
 _MOST_KEYS: Final = 2  # that tell a group from the others in its title
 _LONGEST_VALUE: Final = 24
-_SAME_ACCURACY: Final = 0.5  # percentage points: told as "within", not as a difference
 _DESIGN: Final = {Design.PAIRED: "paired", Design.WELCH: "Welch", Design.ONE_SAMPLE: "one sample"}
 
 
@@ -70,19 +71,16 @@ def rows_of(comparison: Comparison, group: Group) -> list[Row]:
     return [_row(comparison, arm) for arm in group.arms]
 
 
-def headline(comparison: Comparison, group: Group) -> list[str]:
-    """Sum up a group in a sentence for each arm that is held against the reference."""
-    base = group.reference
-    if base is None:
-        return [f"{len(group.runs)} {_plural('run', len(group.runs))} of one arm: nothing to hold against."]
-    return [_sentence(comparison, arm, base) for arm in group.arms if not arm.is_reference]
+def margin_text(margin: float) -> str:
+    """Render a margin as it was given: ``5 %``, ``2.5 %``; rounded up to it more would count as equal."""
+    return f"{100 * margin:.6g} %"
 
 
 def ratio_text(ratio: Ratio, *, log: bool = True) -> str:
     """Render a ratio with its interval: ``0.59 (0.57 to 0.62)``; differences of accuracy in points."""
     if ratio.value is None:
         return DASH
-    render = _ratio_digits if log else _points
+    render = ratio_digits if log else _points
     low, high = ratio.low, ratio.high
     if low is None or high is None:
         low, high = ratio.bound_low, ratio.bound_high
@@ -97,7 +95,7 @@ def verdict_text(ratio: Ratio, margin: float) -> str:
         more = "" if ratio.more_runs is None else f": about {ratio.more_runs} runs a side would decide"
         return f"cannot tell yet{more}"
     if ratio.verdict is Verdict.EQUAL:
-        return f"equal within {percent(margin, 0)}"
+        return f"equal within {margin_text(margin)}"
     if ratio.verdict is Verdict.SINGLE:
         return "one run a side: only the sensors' bounds" if ratio.bound_low is not None else "no interval"
     if ratio.verdict is Verdict.MISSING:
@@ -172,11 +170,14 @@ def accuracy_text(result: ArmResult) -> str:
 
 def accuracy_difference(result: ArmResult) -> float | None:
     """Return the difference of test (else validation) accuracy to the reference, or None."""
-    for name in _ACCURACIES:
-        ratio = result.ratios.get(name)
-        if ratio is not None and ratio.value is not None:
-            return ratio.value
-    return None
+    ratio = accuracy_ratio(result)
+    return None if ratio is None else ratio.value
+
+
+def accuracy_ratio(result: ArmResult) -> Ratio | None:
+    """Return the comparison of test (else validation) accuracy with the reference, or None."""
+    found = (result.ratios.get(name) for name in _ACCURACIES)
+    return next((ratio for ratio in found if ratio is not None and ratio.value is not None), None)
 
 
 def _to_target(comparison: Comparison, result: ArmResult) -> str:
@@ -190,62 +191,11 @@ def _to_target(comparison: Comparison, result: ArmResult) -> str:
     return joules if result.reached == runs else f"{joules} in {result.reached} of {runs}"
 
 
-def _sentence(comparison: Comparison, arm: ArmResult, base: ArmResult) -> str:
-    if arm.ratios["energy_j"].value is None:
-        return f"The energy of {arm.arm.name} or of {base.arm.name} is not known for every run."
-    said = f"{_energy_clause(comparison, arm, base)}{_accuracy_clause(arm)}."
-    return " ".join([said, *_reservations(comparison, arm, base)])
-
-
-def _energy_clause(comparison: Comparison, arm: ArmResult, base: ArmResult) -> str:
-    ratio, name, other = arm.ratios["energy_j"], arm.arm.name, base.arm.name
-    value = ratio.value or 1.0
-    used = f"{name} used {_change(value)} energy than {other}"
-    if ratio.verdict in (Verdict.LESS, Verdict.MORE):
-        low, high = sorted(abs(100 * (bound - 1)) for bound in (ratio.low or 1.0, ratio.high or 1.0))
-        return f"{used} (95 % interval {low:.1f} to {high:.1f} %)"
-    if ratio.verdict is Verdict.EQUAL:
-        return f"{name} and {other} used the same energy within {percent(comparison.margin, 0)}"
-    if ratio.verdict is Verdict.SINGLE:
-        return f"{used} in the runs given"
-    return f"Whether {name} uses less energy than {other} cannot be told yet"
-
-
-def _reservations(comparison: Comparison, arm: ArmResult, base: ArmResult) -> Iterator[str]:
-    ratio = arm.ratios["energy_j"]
-    if ratio.verdict is Verdict.SINGLE:
-        yield "One run on a side gives no interval: this may be chance."
-    if ratio.verdict is Verdict.UNDECIDED and ratio.more_runs is not None:
-        yield f"About {ratio.more_runs} runs a side would decide."
-    estimated = estimated_text([comparison.reports[p] for p in (*arm.arm.runs, *base.arm.runs)])
-    if estimated:
-        yield estimated
-
-
-def _change(ratio: float) -> str:
-    size = abs(100 * (ratio - 1))
-    return f"{size:.{0 if size >= 10 else 1}f} % {'less' if ratio < 1 else 'more'}"
-
-
-def _accuracy_clause(arm: ArmResult) -> str:
-    """Say what the energy bought: a learner that learns less is no saving."""
-    difference = accuracy_difference(arm)
-    if difference is None:
-        return ""
-    points = 100 * difference
-    if abs(points) < _SAME_ACCURACY:
-        return f", with accuracy within {_SAME_ACCURACY:g} points"
-    way = "but reached {:.1f} points less" if points < 0 else "and reached {:.1f} points more"
-    return f", {way.format(abs(points))} accuracy"
-
-
-def _ratio_digits(value: float) -> str:
+def ratio_digits(value: float) -> str:
+    """Render a ratio: with a third decimal near 1, where it matters."""
     return f"{value:.3f}" if 0.9 < value < 1.11 else f"{value:.2f}" if value < 10 else plain(value, 3)
 
 
 def _points(value: float) -> str:
-    return f"{'−' if value < 0 else '+'}{abs(100 * value):.2f} pp"
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
+    text = f"{abs(100 * value):.2f} pp"
+    return text if text == "0.00 pp" else f"{'−' if value < 0 else '+'}{text}"

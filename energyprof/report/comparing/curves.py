@@ -14,6 +14,7 @@ from energyprof.report.comparing.view import GroupView
 from energyprof.report.encode import thin
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
+from energyprof.report.words import counted
 
 __all__ = ["section"]
 
@@ -75,7 +76,7 @@ def _chart(view: GroupView, metric: str, alignment: str) -> Markup | None:
     y = axis([*(p[1] for _, points in curves for p in points), *wanted], metric.replace("_", " "), percentage)
     marks = [line(x, y, [p[0] for p in pts], [p[1] for p in pts], f"{style} thin") for style, pts in curves]
     marks += [rule_across(y, value) for value in wanted]
-    said = f"{metric.replace('_', ' ')} of {len(curves)} runs over {title}."
+    said = f"{metric.replace('_', ' ')} of {counted(len(curves), 'run')} over {title}."
     return plot(x, y, marks, label=said)
 
 

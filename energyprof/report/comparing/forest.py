@@ -17,8 +17,7 @@ from energyprof.report.chart import Axis, axis, x_tick
 from energyprof.report.comparing.view import GroupView
 from energyprof.report.page import fragment
 from energyprof.report.section import Section
-from energyprof.report.verdicts import ratio_text, verdict_text
-from energyprof.report.words import percent
+from energyprof.report.verdicts import margin_text, ratio_text, verdict_text
 
 __all__ = ["section"]
 
@@ -48,7 +47,7 @@ def section(view: GroupView) -> Section | None:
         title=f"Ratios to {view.base.arm.name}",
         about="The bar is the 95 % interval, the upright mark the ratio of geometric means, a dot one run "
         "(against its pair where runs were interleaved, else against the reference's mean). "
-        f"Inside the shaded band ({percent(view.comparison.margin, 0)} either way) counts as equal. One run "
+        f"Inside the shaded band ({margin_text(view.comparison.margin)} either way) counts as equal. One run "
         "a side has no interval: its thin bar is what the sensors guarantee, and says nothing about chance.",
         body=body,
     )

@@ -49,7 +49,7 @@ def _drawn(view: GroupView, base: ArmResult, arm: ArmResult) -> dict[str, object
     return {
         "title": f"{base.arm.name} to {arm.arm.name}",
         "chart": _chart(view, base, arm, known),
-        "said": f"{fell} of {len(known)} seeds used less energy.",
+        "said": f"{arm.arm.name} used less energy under {fell} of {len(known)} seeds.",
         "interleaved": paired_runs(ours, theirs) is not None,
     }
 

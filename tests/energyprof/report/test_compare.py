@@ -130,7 +130,7 @@ def test_the_index_is_linked_only_where_there_is_one(studied: list[Report]) -> N
 @pytest.mark.parametrize("kind", ["hostile", "zero-steps", "no-sensor", "one-step", "ten-days"])
 def test_a_single_run_of_any_kind_gives_a_page(runs: Runs, kind: str) -> None:
     html = render_comparison(compare([runs[kind][0]]))
-    assert "nothing to hold against" in html
+    assert "This is one run of one arm: name another one to hold it against." in html
     assert "<img" not in html.split('<script type="application/json"')[0]
 
 

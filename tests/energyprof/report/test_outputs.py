@@ -15,9 +15,10 @@ from energyprof.analysis.restopping import StoppingRule, restop
 from energyprof.record.model import Report
 from energyprof.record.trace import Trace
 from energyprof.report.comparison_json import comparison_json, explanation_json, restop_json
+from energyprof.report.headline import headline
 from energyprof.report.latex import comparison_latex, escape_latex
 from energyprof.report.markdown import comparison_markdown, escape_markdown
-from energyprof.report.verdicts import headline, rows_of
+from energyprof.report.verdicts import rows_of
 
 Runs = dict[str, tuple[Report, Trace]]
 
@@ -119,9 +120,9 @@ def with_accuracy(report: Report, name: str, accuracy: float) -> Report:
 @pytest.mark.parametrize(
     ("accuracy", "said"),
     [
-        (0.80, "but reached 17.0 points less"),
-        (0.99, "and reached 2.0 points more"),
-        (0.971, "within 0.5 points"),
+        (0.80, "; the accuracy of ff is 17.0 points lower."),
+        (0.99, "; the accuracy of ff is 2.0 points higher."),
+        (0.971, "; the accuracies are within 0.5 points."),
     ],
 )
 def test_a_saving_is_told_with_what_it_cost_in_accuracy(runs: Runs, accuracy: float, said: str) -> None:
