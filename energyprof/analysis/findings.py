@@ -9,10 +9,10 @@ import numpy as np
 from energyprof.analysis.arrays import NS, Floats
 from energyprof.analysis.attribution import Attribution
 from energyprof.record.channel_kind import ChannelKind
-from energyprof.record.model import Report
+from energyprof.record.model import PhaseEnergy, Report
 from energyprof.record.trace import Channel, Trace
 
-__all__ = ["Findings", "in_window", "share_of_time"]
+__all__ = ["Findings", "in_window", "is_named", "share_of_time"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +40,12 @@ def in_window(channel: Channel, window_ns: tuple[int, int]) -> Floats:
     return channel.value[first : max(last, first + 1)]
 
 
+def is_named(phase: PhaseEnergy, names: frozenset[str]) -> bool:
+    """Tell whether a phase has one of these names anywhere in its path."""
+    return not names.isdisjoint(phase.name.lower().replace("_", "-").split("/"))
+
+
 def share_of_time(findings: Findings, names: frozenset[str]) -> tuple[float, float]:
     """Return seconds and share of the window in phases with one of these names anywhere in their path."""
-    phases = [p for p in findings.report.phases if names & set(p.name.lower().replace("_", "-").split("/"))]
-    spent = sum(phase.seconds for phase in phases)
+    spent = sum(phase.seconds for phase in findings.report.phases if is_named(phase, names))
     return spent, spent / findings.seconds if findings.seconds > 0 else 0.0

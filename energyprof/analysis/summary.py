@@ -26,6 +26,7 @@ from energyprof.analysis.phase_energy import PhaseFigures, phase_figures
 from energyprof.analysis.quality import find_flags
 from energyprof.analysis.silence import filled_energy_j
 from energyprof.analysis.step_table import step_columns, step_table
+from energyprof.analysis.window_parts import window_parts
 from energyprof.analysis.windows import phase_seconds, stays
 from energyprof.record.model import (
     Distribution,
@@ -36,6 +37,7 @@ from energyprof.record.model import (
     Report,
     StepStatistics,
     Totals,
+    WindowInfo,
 )
 from energyprof.record.trace import Trace
 
@@ -48,8 +50,8 @@ def summarise(trace: Trace, draft: Report, *, idle_power_w: Mapping[str, float] 
     Args:
         trace: what was recorded.
         draft: the report with all that is known without the trace: run, workload, environment, sensors,
-            carbon, overhead, what ran beside; what it holds already (quality, samples, flops, peaks, flags)
-            is kept.
+            carbon, overhead, what ran beside; what it holds already (quality, samples, flops, peaks, flags,
+            what the window includes) is kept.
         idle_power_w: idle power by domain, from calibration; otherwise it is taken from what was recorded
             before and after the window.
     """
@@ -65,7 +67,7 @@ def summarise(trace: Trace, draft: Report, *, idle_power_w: Mapping[str, float] 
         steps=_step_statistics(trace, attribution),
         cross_check=replace(cross_check(attribution, trace.window_ns), codecarbon=beside),
     )
-    report = _with_phases(report, attribution)
+    report = _with_window(_with_phases(report, attribution))
     return replace(report, flags=find_flags(Findings(trace=trace, attribution=attribution, report=report)))
 
 
@@ -163,6 +165,13 @@ def distribution(values: Floats) -> Distribution:
         return Distribution()
     p5, p50, p95 = (float(q) for q in np.percentile(values, (5, 50, 95)))
     return Distribution(mean=float(values.mean()), p5=p5, p50=p50, p95=p95, max=float(values.max()))
+
+
+def _with_window(report: Report) -> Report:
+    """Say what the window included, where the training code has not."""
+    if report.window.includes:
+        return report
+    return replace(report, window=WindowInfo(includes=window_parts(report.phases)))
 
 
 def _with_phases(report: Report, attribution: Attribution) -> Report:

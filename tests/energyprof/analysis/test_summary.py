@@ -9,7 +9,7 @@ import pytest
 
 from energyprof.analysis.summary import distribution, summarise
 from energyprof.record.channel_kind import ChannelKind
-from energyprof.record.model import Carbon, Provenance, Quality, Totals
+from energyprof.record.model import Carbon, Provenance, Quality, Totals, WindowInfo
 
 FOUR = [
     ("train/data", 0.008, 70),
@@ -180,3 +180,12 @@ def test_a_distribution_leaves_out_what_is_not_a_number():
     found = distribution(np.array([1.0, np.nan, 3.0]))
     assert (found.mean, found.p50, found.max) == (2.0, 2.0, 3.0)
     assert distribution(np.array([np.nan])).mean is None
+
+
+def test_what_the_window_included_is_told_by_its_phases_where_nobody_has_said_it(sim, run):
+    _, trace, _ = run
+    names = tuple(f"{name}/evaluate" for name in trace.segments.phases)
+    seen = replace(trace, segments=replace(trace.segments, phases=names))
+    assert "evaluation" in summarise(seen, sim.draft()).window.includes
+    said = replace(sim.draft(), window=WindowInfo(includes=("training",)))
+    assert summarise(seen, said).window.includes == ("training",)
