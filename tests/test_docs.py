@@ -259,12 +259,14 @@ def test_python_that_a_page_shows_runs(block: str, tmp_path: Path, monkeypatch: 
 PUT_TOGETHER = {
     "'5 J' is in J, not in %",
     "12 runs match no budget",
+    "describe: protocol should be a table, seen '5 epochs'",
     "No such option",
     "has no report.json (it was killed)",
     "names 3 runs in reports",
     "no baseline at baselines/...",
     "the base command ended with 2 ...",
     "unknown budget 'digit-mf'",
+    "unknown part of the window 'trainin'",
     "unknown sampling 'proc'",
 }
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from energyprof.record.model import Environment, GpuInfo
 
-__all__ = ["collect_environment", "shorten_home"]
+__all__ = ["collect_environment", "seed_of_environment", "shorten_home"]
 
 _PACKAGES: Final = ("torch", "numpy", "nvidia-ml-py", "codecarbon", "psutil", "pyarrow", "pandas")
 _VARIABLES: Final = (
@@ -111,3 +111,9 @@ def _git() -> tuple[str | None, bool | None]:
     lines = done.stdout.splitlines()
     sha = next((line.split()[2] for line in lines if line.startswith("# branch.oid")), "(initial)")
     return None if sha == "(initial)" else sha[:12], any(not line.startswith("#") for line in lines)
+
+
+def seed_of_environment() -> int | None:
+    """Return the seed that a sitting gave this run, or None."""
+    text = os.environ.get("ENERGYPROF_SEED", "")
+    return int(text) if text.isdecimal() else None

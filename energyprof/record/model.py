@@ -18,6 +18,7 @@ from energyprof.record.quantity import Provenance, Quantity
 
 __all__ = [
     "SCHEMA",
+    "WINDOW_PARTS",
     "Carbon",
     "CounterPowerGap",
     "CrossCheck",
@@ -50,6 +51,9 @@ __all__ = [
 ]
 
 SCHEMA: Final = "energyprof.report/1"
+
+#: What a measured interval can hold.
+WINDOW_PARTS: Final = ("training", "evaluation", "checkpoints", "data-loading", "warm-up")
 
 
 class RunStatus(StrEnum):
@@ -136,7 +140,7 @@ class RunInfo:
 class WindowInfo:
     """What lies inside the measured interval."""
 
-    includes: tuple[str, ...] = ()  # of: training, evaluation, checkpoints, data-loading, warm-up
+    includes: tuple[str, ...] = ()  # of WINDOW_PARTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

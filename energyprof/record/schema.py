@@ -9,19 +9,28 @@ import json
 import math
 import os
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from energyprof.errors import OutputError, RecordError
-from energyprof.record.decoding import decode
+from energyprof.record.decoding import Misfit, decode
 from energyprof.record.json_lines import line_of_literal, line_of_place, misfit_words
 from energyprof.record.model import SCHEMA, Report
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["parse_report", "read_report", "render_report", "report_json_schema", "write_report", "write_text"]
+__all__ = [
+    "misfits_of",
+    "parse_report",
+    "read_report",
+    "render_report",
+    "report_json_schema",
+    "write_report",
+    "write_text",
+]
 
 
 @cache
@@ -47,6 +56,19 @@ def render_report(report: Report) -> str:
     """Return the report as JSON text: stable key order, no NaN or infinity (null), a newline at the end."""
     data = _finite(_adapter().dump_python(report, mode="json", warnings=False, fallback=_plain))
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def misfits_of(kind: type, values: Mapping[str, Any]) -> list[Misfit]:
+    """Return which values for fields of an object in a report could not be read again once written.
+
+    Args:
+        kind: the dataclass of the object.
+        values: some of its fields.
+    """
+    from pydantic_core import to_jsonable_python
+
+    data = _finite(to_jsonable_python(dict(values), fallback=_plain, serialize_unknown=True))
+    return [misfit for misfit in decode(kind, data)[1] if misfit.path[0] in values]
 
 
 def parse_report(text: str, origin: str = "report") -> Report:

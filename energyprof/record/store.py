@@ -18,6 +18,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -76,8 +77,16 @@ class RunFolder:
             self._at = self._given.absolute()
         except OSError as error:
             raise OutputError(
-                f"cannot write to '{out}': {error.strerror}; choose another folder with --out"
+                f"cannot write to '{out}': {error.strerror}; choose another folder (out= in Python, "
+                "--out on the command line)"
             ) from error
+        try:
+            self._make_streams(channels, device)
+        except BaseException:  # a disk that refuses, or Ctrl-C: nothing that looks like a run stays behind
+            shutil.rmtree(self._at, ignore_errors=True)
+            raise
+
+    def _make_streams(self, channels: Sequence[Mapping[str, str]], device: bool) -> None:
         self.steps = ArrowAppender(self._at / "steps.arrow", _STEPS)
         self.samples = ArrowAppender(
             self._at / "samples.arrow", _SAMPLES, {"channels": json.dumps(list(map(dict, channels)))}
@@ -144,6 +153,13 @@ class RunFolder:
                 stream.copy_to(folder / stream.path.name)
         except OSError as error:
             raise OutputError(f"cannot write to '{folder}': {error.strerror}") from error
+
+    def discard(self) -> None:
+        """Remove the folder of a run in which nothing has been recorded."""
+        for stream in self._streams:
+            stream.close()
+        self.journal.close(remove=True)
+        shutil.rmtree(self._at, ignore_errors=True)
 
     def close(self) -> None:
         """End the streams; the journal goes, where they have everything."""

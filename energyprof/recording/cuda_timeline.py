@@ -21,10 +21,11 @@ from typing import Any, Final, Literal, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from energyprof.errors import DeviceError
+from energyprof.errors import DeviceError, UnknownName
 
-__all__ = ["CudaEventClock", "DeviceTimeline", "EventClock", "device_timing"]
+__all__ = ["CudaEventClock", "DeviceTimeline", "EventClock", "device_timing", "require_mode"]
 
+_MODES: Final = ("events", "sync", "off")
 _CAPACITY: Final = 16_384
 _ANCHOR_EVERY_NS: Final = 2_000_000_000  # clock drift of 10 ppm is 20 us by then; float32 ms resolves 0.25 us
 _THREAD_LOCAL: Final = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
@@ -126,6 +127,16 @@ def _capture_mode_exchange() -> Callable[[Any], object]:
         return cast(Callable[[Any], object], CDLL("libcuda.so.1").cuThreadExchangeStreamCaptureMode)
     except (OSError, AttributeError):
         return lambda mode: None
+
+
+def require_mode(mode: str | None) -> None:
+    """Refuse a way to time marks that there is not.
+
+    Raises:
+        UnknownName: it is none of them.
+    """
+    if mode is not None and mode not in _MODES:
+        raise UnknownName("way to time marks (cuda)", str(mode), _MODES)
 
 
 def device_timing(

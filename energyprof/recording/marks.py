@@ -49,15 +49,16 @@ def _ignore(*_: object) -> None:
 class PhaseMark:
     """A phase as a context manager; made once for each place it occurs in and then reused."""
 
-    __slots__ = ("_enter", "_inside", "_leave", "_outside")
+    __slots__ = ("_enter", "_leave", "_outside", "inside")
 
     def __init__(self, buffer: MarkBuffer, inside: int, outside: int) -> None:
+        """Enter ``inside`` and leave to ``outside``; both are codes of the buffer's states."""
         self._enter = self._leave = buffer.mark
-        self._inside, self._outside = inside, outside
+        self.inside, self._outside = inside, outside
 
     def __enter__(self) -> None:
         """Enter the phase."""
-        self._enter(self._inside)
+        self._enter(self.inside)
 
     def __exit__(self, *_: object) -> None:
         """Return to the phase around it."""
@@ -96,6 +97,8 @@ class MarkBuffer:
         self._collected: list[_Chunk] = []
         self._held = np.empty(0, np.int64), np.empty(0, np.int32)
         self._drained_ns = np.iinfo(np.int64).min  # no mark is earlier than those before it
+        self._entered: set[int] = set()  # codes that drained marks tell of
+        self._loops: set[int] = set()  # codes of the waits of loops that were asked for
         self._steps = 0
         self._in_steps = False
         self._build()
@@ -136,7 +139,18 @@ class MarkBuffer:
             wait, body = self._code(f"{path}/data", kind), self._code(path, kind)
         else:
             wait, body = self._code(f"{path}/data", WAIT), self._code(path, BODY)
+        self._loops.add(wait)
         return self._iterate(iterable, (wait, body, outside), not self._in_steps, begun, ended)
+
+    @property
+    def phases_not_entered(self) -> list[str]:
+        """Return the phases that :attr:`phase` was asked for and that no drained mark tells of."""
+        return self._not_entered({mark.inside for mark in self._marks.values()})
+
+    @property
+    def loops_not_begun(self) -> list[str]:
+        """Return what the steps were called that :meth:`steps` was asked for and that nobody iterated."""
+        return [name.removesuffix("/data") for name in self._not_entered(self._loops)]
 
     @property
     def states(self) -> list[tuple[int, int]]:
@@ -166,6 +180,7 @@ class MarkBuffer:
         times = np.concatenate([self._held[0], *(np.array(times, np.int64) for times, _ in chunks)])
         times = np.maximum(np.maximum.accumulate(times), self._drained_ns)
         codes = np.concatenate([self._held[1], *(np.array(codes, np.int32) for _, codes in chunks)])
+        self._entered.update(np.flatnonzero(np.bincount(codes)).tolist())
         states = np.array(self._states, np.int32)
         step, self._steps = number_steps(states[codes, 1], self._steps)
         decided = step.size
@@ -176,6 +191,11 @@ class MarkBuffer:
     def close(self) -> None:
         """Keep no marks from now on: a loop may go on long after its recording has ended."""
         self._kept = False
+
+    def _not_entered(self, codes: set[int]) -> list[str]:
+        entered = {self._states[code][0] for code in self._entered}
+        asked = {self._states[code][0] for code in codes}
+        return [self.phases[index] for index in sorted(asked - entered)]
 
     def _code(self, path: str, kind: int) -> int:
         phase = self._phase_index.get(path)

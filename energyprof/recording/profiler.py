@@ -6,29 +6,42 @@ import atexit
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from energyprof.carbon import carbon_beside, carbon_intensity
 from energyprof.clock import Clock, SystemClock
 from energyprof.errors import UsageError
-from energyprof.record.environment import shorten_home
-from energyprof.record.model import EmbodiedCarbon, MemoryByCause, ResumedFrom, RunInfo, RunStatus, Severity
+from energyprof.record.environment import seed_of_environment, shorten_home
+from energyprof.record.model import (
+    EmbodiedCarbon,
+    MemoryByCause,
+    Report,
+    ResumedFrom,
+    RunInfo,
+    RunStatus,
+    Severity,
+)
 from energyprof.record.store import new_run_id
-from energyprof.recording.batch_length import batch_length
-from energyprof.recording.cuda_timeline import device_timing
+from energyprof.recording.cuda_timeline import device_timing, require_mode
+from energyprof.recording.dither import dithered
+from energyprof.recording.epoch_marks import EpochMarks
 from energyprof.recording.finish import finished_run
+from energyprof.recording.overlap import begin_recording, end_recording
 from energyprof.recording.recorder import Recorder
 from energyprof.recording.run import Run
 from energyprof.recording.run_draft import RunDraft, instant_text
+from energyprof.recording.sample_count import SampleCount
 from energyprof.recording.sampling_choice import Sensing, chosen_sampling, sense
+from energyprof.recording.stated_facts import checked_scalars
 from energyprof.recording.termination import Termination
+from energyprof.recording.unused_marks import unused_marks
 from energyprof.sensors.base import Sensor
 from energyprof.sensors.ranks import rank_of
 
@@ -40,7 +53,6 @@ __all__ = ["Profiler"]
 T = TypeVar("T")
 
 _NO_PHASE: Final = nullcontext()
-_LONGEST_DITHER_S: Final = 0.1
 
 
 class Profiler:
@@ -106,6 +118,7 @@ class Profiler:
             raise UsageError(f"idle_s is {idle_s}: give seconds between 0 and 3600")
         if dither_every < 0:
             raise UsageError(f"dither_every is {dither_every}: give a number of steps, or 0 for none")
+        require_mode(cuda)
         rank = rank_of(os.environ)
         self.name = name if rank is None else f"{name}-rank{rank.number}"
         self._dither_every = dither_every
@@ -118,14 +131,14 @@ class Profiler:
         self._clock: Clock = clock or SystemClock()
         self._command = shorten_home(command or " ".join(sys.argv))
         self._resumed_from = resumed_from
-        self._seed = _seed_of_environment() if seed is None else seed
+        self._seed = seed_of_environment() if seed is None else seed
         self._recorder: Recorder | None = None
         self._draft = RunDraft()
         self._run: Run | None = None
         self._beside: CodeCarbonBeside | None = None
         self._owner = (0, 0)
         self._termination = Termination()
-        self._samples_seen = 0
+        self._samples, self._epochs = SampleCount(), EpochMarks()
 
     # -- the block ----------------------------------------------------------------------------------------
 
@@ -152,22 +165,11 @@ class Profiler:
         """
         if self._recorder is not None:
             raise UsageError(f"profiler '{self.name}' was started before: make a new one for each run")
-        self._make_codecarbon()
-        started_ns = self._clock.wall_ns()
-        timeline, now_ns = device_timing(self._cuda, self._clock.now_ns)
-        sensing = sense(self._sampling, self._clock, self._given_sensors)
+        recorder = self._prepared()
+        self._recorder, self._owner = recorder, (os.getpid(), threading.get_ident())
         try:
-            run_id = new_run_id(self.name, datetime.fromtimestamp(started_ns / 1e9, UTC))
-            recorder = Recorder(self._out, run_id, sensing.sampler, self._clock, timeline, now_ns)
-            self._introduce(recorder, sensing, started_ns)
-        except BaseException:  # nothing has run yet, and nothing may stay behind
-            sensing.sampler.close()
-            raise
-        self._owner = (os.getpid(), threading.get_ident())
-        self._recorder = recorder
-        try:
+            begin_recording(recorder.folder.path.name, self._draft)
             recorder.start()
-            self._termination.take()
             atexit.register(self._stop_at_exit)
             self._idle()
             if self._beside is not None:
@@ -176,6 +178,23 @@ class Profiler:
         except BaseException as error:  # Ctrl-C above all, while idle power is recorded
             self.stop(error)
             raise
+
+    def _prepared(self) -> Recorder:
+        """Find the sensors and make the run folder; where that fails or is cut off, nothing stays behind."""
+        with ExitStack() as undoing:
+            self._termination.take()
+            undoing.callback(self._termination.give_back)
+            self._make_codecarbon()
+            started_ns = self._clock.wall_ns()
+            timeline, now_ns = device_timing(self._cuda, self._clock.now_ns)
+            sensing = sense(self._sampling, self._clock, self._given_sensors)
+            undoing.callback(sensing.sampler.close)
+            run_id = new_run_id(self.name, datetime.fromtimestamp(started_ns / 1e9, UTC))
+            recorder = Recorder(self._out, run_id, sensing.sampler, self._clock, timeline, now_ns)
+            undoing.callback(recorder.folder.discard)
+            self._introduce(recorder, sensing, started_ns)
+            undoing.pop_all()
+        return recorder
 
     def _introduce(self, recorder: Recorder, sensing: Sensing, started_ns: int) -> None:
         """Say in the record what is recorded, and by whom."""
@@ -204,7 +223,9 @@ class Profiler:
         if recorder is None or self._run is not None or os.getpid() != self._owner[0]:
             return
         recorder.close_window()
-        self._stop_codecarbon()
+        end_recording(recorder.folder.path.name)
+        if self._beside is not None:
+            self._draft.beside(self._beside.stop(), self._beside.problem)
         atexit.unregister(self._stop_at_exit)
         self._termination.give_back()
         if error is None:
@@ -233,33 +254,11 @@ class Profiler:
         if not self._recording():
             return iter(iterable)
         recorder = self._active()
-        size: list[int] = []
-
-        def begun(batch: T) -> None:
-            length = samples if samples is not None else batch_length(batch)
-            if length is not None:
-                size.append(length)
-                recorder.log({"batch_samples": float(length)})
-
-        def ended(count: int, batch: T) -> None:
-            if size:
-                last = samples if samples is not None else batch_length(batch)
-                self._samples_seen += size[0] * (count - 1) + (size[0] if last is None else last)
-                recorder.log({"samples": float(self._samples_seen)})
-
-        source = self._dithered(iterable) if self._dither_every else iterable
-        return recorder.marks.steps(source, phase, begun, ended)
-
-    def _dithered(self, iterable: Iterable[T]) -> Iterator[T]:
-        """Yield with a random wait of up to a refresh of the slowest sensor every so many items."""
-        longest_s = max((info.refresh_s or 0.0 for info in self._active().sensor_infos()), default=0.0)
-        shift = Random(0)
-        for count, item in enumerate(iterable, 1):
-            if count % self._dither_every == 0:
-                with self.phase("dither"):
-                    wait_ns = int(shift.random() * min(longest_s, _LONGEST_DITHER_S) * 1e9)
-                    self._clock.sleep_until_ns(self._clock.now_ns() + wait_ns)
-            yield item
+        begun, ended = self._samples.of_loop(recorder.log, samples)
+        if self._dither_every:
+            slowest_s = max((info.refresh_s or 0.0 for info in recorder.sensor_infos()), default=0.0)
+            iterable = dithered(iterable, self._dither_every, slowest_s, self._clock, self.phase)
+        return recorder.marks.steps(iterable, phase, begun, ended)
 
     def phase(self, name: str) -> AbstractContextManager[object]:
         """Name what happens inside ``with prof.phase("forward")``; phases nest.
@@ -273,17 +272,23 @@ class Profiler:
     def log(self, **values: float | None) -> None:
         """Note scalars at this moment: ``prof.log(train_loss=0.3, validation_accuracy=0.97)``.
 
-        Reading a value off a GPU waits for it; log once an epoch rather than once a step.
+        Reading a value off a GPU waits for it; log once an epoch rather than once a step. Of what comes after
+        the end a warning says that it is in no record.
+
+        Raises:
+            UsageError: something that is no number.
         """
         if self._recording():
-            self._active().log({name: float("nan" if v is None else v) for name, v in values.items()})
+            self._active().log(checked_scalars(values))
+        elif self._run is not None:
+            told = (
+                f"'{', '.join(values)}' came after the end of run {self._run.path.name}: log inside its block"
+            )
+            warnings.warn(told, RuntimeWarning, stacklevel=2)
 
-    @contextmanager
-    def epoch(self, index: int, stage: str = "train") -> Iterator[None]:
-        """Mark an epoch: what is logged inside belongs to it."""
-        self.log(**{f"epoch_begin/{stage}": index})
-        yield
-        self.log(**{f"epoch_end/{stage}": index})
+    def epoch(self, index: int, stage: str = "train") -> AbstractContextManager[object]:
+        """Mark an epoch, ``with prof.epoch(0):``; what is logged inside belongs to it."""
+        return self._epochs.epoch(self._active().log, index, stage) if self._recording() else _NO_PHASE
 
     def describe(self, **facts: Any) -> None:
         """Say what is computed: fields of ``workload`` in the report, or of where it is.
@@ -292,10 +297,9 @@ class Profiler:
 
         Raises:
             UnknownName: a field that the record does not have.
+            UsageError: a value that its field cannot hold.
         """
-        report = self._draft.describe(**facts)
-        if report is not None and self._recorder is not None:
-            self._recorder.draft(report)
+        self._tell(self._draft.describe(**facts))
 
     def account(
         self,
@@ -311,8 +315,12 @@ class Profiler:
             memory: training memory by cause.
             peak_device_memory_bytes: the allocator's peak on the device.
             includes: what the window includes: training, evaluation, checkpoints, data-loading, warm-up.
+                Where nobody says: training, data-loading and what phases tell of.
+
+        Raises:
+            UsageError: a figure that cannot be meant, or a part of the window that there is not.
         """
-        self._draft.account(flops=flops, memory=memory, peak=peak_device_memory_bytes, includes=includes)
+        self._tell(self._draft.account(flops, memory, peak_device_memory_bytes, includes))
 
     def latest(self) -> Mapping[str, tuple[float, int]]:
         """Return the latest value of every channel and when it was read (monotonic, ns), for a live view."""
@@ -339,8 +347,9 @@ class Profiler:
         """Return the finished run.
 
         Raises:
-            UsageError: the window is still open.
+            UsageError: the window is still open, or was never opened.
         """
+        self._active()
         if self._run is None:
             raise UsageError("the run is not finished: ask for it after the 'with' block")
         return self._run
@@ -352,8 +361,15 @@ class Profiler:
 
     def _active(self) -> Recorder:
         if self._recorder is None:
-            raise UsageError(f"profiler '{self.name}' is not started: use it in a 'with' block")
+            told = (
+                "was never started, so nothing is recorded: it needs  with energyprof.Profiler(...) as prof:"
+            )
+            raise UsageError(f"profiler '{self.name}' {told}")
         return self._recorder
+
+    def _tell(self, draft: Report | None) -> None:
+        if draft is not None and self._recorder is not None:
+            self._recorder.draft(draft)
 
     def _idle(self) -> None:
         if self._idle_s:
@@ -368,17 +384,12 @@ class Profiler:
             self._beside = CodeCarbonBeside()
             self._draft.beside(self._beside.tool)
 
-    def _stop_codecarbon(self) -> None:
-        if self._beside is None:
-            return
-        self._draft.beside(self._beside.stop())
-        if self._beside.problem is not None:
-            message = f"CodeCarbon gave no figures: {self._beside.problem.rstrip('.')}."
-            self._draft.note("codecarbon-failed", message, Severity.WARNING, "cross_check.codecarbon")
-
     def _finish(self, recorder: Recorder, error: BaseException | None) -> None:
         for problem in recorder.problems:
             self._draft.note("recording-problem", problem, Severity.WARNING)
+        if error is None:
+            for unused in unused_marks(recorder.marks, self._epochs.not_entered):
+                self._draft.note("unused-mark", f"{unused}.", Severity.WARNING)
         report = self._draft.ended(
             error,
             at_ns=self._clock.wall_ns(),
@@ -386,9 +397,3 @@ class Profiler:
             overhead=replace(recorder.overhead(), sampling=self._sampling),
         )
         self._run = finished_run(recorder.folder, report, html=self._html)
-
-
-def _seed_of_environment() -> int | None:
-    """Return the seed that a sitting gave this run, or None."""
-    text = os.environ.get("ENERGYPROF_SEED", "")
-    return int(text) if text.isdecimal() else None

@@ -55,13 +55,9 @@ class Recorder:
     ) -> None:
         self._clock = clock
         self._timeline = timeline
-        named = zip(sampler.sensor_names, sampler.channels, strict=True)
-        channels = [_described(name, channel) for name, channel in named]
-        self.folder = RunFolder(out, run_id, channels, device=timeline is not None)
         self.origin_ns = sampler.origin_ns
         self.marks = MarkBuffer(mark_clock or clock.now_ns, None if timeline is None else timeline.record)
         self.sampler = sampler
-        self._writer = TraceWriter(self.folder, self.marks, self.sampler, timeline, self.origin_ns)
         self._thread = SamplingThread(self.sampler, clock, self.flush)
         self._flushing = threading.Lock()
         self._draft: Report | None = None
@@ -72,6 +68,12 @@ class Recorder:
         self._opened_ns: int | None = None  # since the origin
         self._lasted_s = 0.0
         self._owner = os.getpid()
+        named = zip(sampler.sensor_names, sampler.channels, strict=True)
+        channels = [_described(name, channel) for name, channel in named]
+        self.folder = RunFolder(
+            out, run_id, channels, device=timeline is not None
+        )  # last: nothing fails after
+        self._writer = TraceWriter(self.folder, self.marks, self.sampler, timeline, self.origin_ns)
 
     @property
     def problems(self) -> tuple[str, ...]:

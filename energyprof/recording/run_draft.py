@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
-from energyprof.errors import UnknownName
 from energyprof.record.environment import collect_environment
 from energyprof.record.model import (
     Carbon,
@@ -23,15 +23,11 @@ from energyprof.record.model import (
     ToolBeside,
     Totals,
     WindowInfo,
-    Workload,
 )
+from energyprof.recording.stated_facts import PLACE_FACTS, WORK_FACTS, checked_accounts, checked_facts
 from energyprof.recording.termination import how_it_ended
 
 __all__ = ["RunDraft", "instant_text"]
-
-_ENVIRONMENT_FIELDS: Final = ("device", "threads", "flush_denormal", "keeps_freed_memory")
-_WORKLOAD_FIELDS: Final = tuple(field.name for field in fields(Workload))
-_LEFT_IN_WINDOW: Final = ("training", "data-loading")  # unless the training code says otherwise
 
 
 class RunDraft:
@@ -49,16 +45,26 @@ class RunDraft:
 
         Raises:
             UnknownName: a field that the record does not have.
+            UsageError: a value that its field cannot hold.
         """
-        for name in facts:
-            if name not in _WORKLOAD_FIELDS and name not in _ENVIRONMENT_FIELDS:
-                raise UnknownName("fact", name, (*_WORKLOAD_FIELDS, *_ENVIRONMENT_FIELDS))
+        checked_facts(facts)
         self._facts.update(facts)
         return self.report
 
-    def account(self, **figures: Any) -> None:
-        """Note figures that the training code knows: flops, memory, peak, includes; None says nothing."""
-        self._accounts.update({name: value for name, value in figures.items() if value is not None})
+    def account(
+        self,
+        flops: float | None = None,
+        memory: MemoryByCause | None = None,
+        peak_device_memory_bytes: int | None = None,
+        includes: Sequence[str] | None = None,
+    ) -> Report | None:
+        """Note figures that the training code knows; None says nothing. Return the report as :attr:`report`.
+
+        Raises:
+            UsageError: a figure that cannot be meant, or a part of the window that there is not.
+        """
+        self._accounts.update(checked_accounts(flops, memory, peak_device_memory_bytes, includes))
+        return self.report
 
     def note(
         self, code: str, message: str, severity: Severity = Severity.INFO, field: str | None = None
@@ -66,9 +72,12 @@ class RunDraft:
         """Note something that a reader of the figures must know."""
         self._flags.append(Flag(code=code, severity=severity, message=message, field=field))
 
-    def beside(self, tool: ToolBeside | None) -> None:
-        """Note which other tool measures this run too, and what it found once it has."""
+    def beside(self, tool: ToolBeside | None, problem: str | None = None) -> None:
+        """Note which other tool measures this run too, and what it found once it has, or why it did not."""
         self._beside = tool
+        if problem is not None:
+            message = f"CodeCarbon gave no figures: {problem.rstrip('.')}."
+            self.note("codecarbon-failed", message, Severity.WARNING, "cross_check.codecarbon")
 
     def begin(
         self, run: RunInfo, *, gpus: tuple[GpuInfo, ...], sensors: tuple[SensorInfo, ...], carbon: Carbon
@@ -77,7 +86,6 @@ class RunDraft:
         self._begun = Report(
             run=run,
             environment=collect_environment(gpus),
-            window=WindowInfo(includes=_LEFT_IN_WINDOW),
             sensors=sensors,
             carbon=carbon,
         )
@@ -90,13 +98,14 @@ class RunDraft:
 
     def _described(self, begun: Report) -> Report:
         facts = self._facts
-        work = {name: value for name, value in facts.items() if name in _WORKLOAD_FIELDS}
-        place: dict[str, Any] = {name: facts[name] for name in _ENVIRONMENT_FIELDS if name in facts}
+        work = {name: value for name, value in facts.items() if name in WORK_FACTS}
+        place: dict[str, Any] = {name: facts[name] for name in PLACE_FACTS if name in facts}
         environment: Environment = replace(begun.environment, **place)
         return replace(
             begun,
             workload=replace(begun.workload, **work),
             environment=environment,
+            window=WindowInfo(includes=tuple(self._accounts.get("includes", ()))),
             cross_check=CrossCheck(codecarbon=self._beside),
             flags=tuple(self._flags),
         )
@@ -123,7 +132,6 @@ class RunDraft:
         return replace(
             report,
             run=replace(report.run, status=status, error=reason, ended_at=instant_text(at_ns)),
-            window=WindowInfo(includes=tuple(accounts.get("includes", report.window.includes))),
             sensors=sensors,
             totals=Totals(flops=accounts.get("flops"), peak_device_memory_bytes=accounts.get("peak")),
             memory=accounts.get("memory", MemoryByCause()),

@@ -20,6 +20,8 @@ _RECORDED_FLAGS: Final = (
     "sensor-missing",
     "recording-problem",
     "codecarbon-failed",
+    "counted-twice",
+    "unused-mark",
 )  # noted while recording, not worked out since
 
 

@@ -180,7 +180,7 @@ def test_an_output_folder_that_cannot_be_written_ends_before_training(
     (tmp_path / "file").write_text("")
     assert run(tmp_path / "file", "--algo", "mf", *QUICK) == 2
     errors = capsys.readouterr().err
-    assert "choose another folder with --out" in errors
+    assert "choose another folder (out= in Python, --out on the command line)" in errors
     assert "epoch" not in errors
 
 

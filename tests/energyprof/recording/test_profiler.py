@@ -16,10 +16,11 @@ import pytest
 import energyprof
 from energyprof.clock import SystemClock
 from energyprof.errors import OutputError, SensorLost, UnknownName, UsageError
+from energyprof.record import store
 from energyprof.record.model import MemoryByCause, RunStatus
 from energyprof.record.schema import read_report
 from energyprof.record.store import list_runs
-from energyprof.recording import run_draft
+from energyprof.recording import recorder, run_draft
 from energyprof.report.build import rebuild_report
 from tests.energyprof.recording.conftest import SteadySensor
 
@@ -220,6 +221,27 @@ def test_what_fails_before_anything_runs_closes_the_sensors(
     with pytest.raises(ZeroDivisionError):
         profiler(tmp_path, sensor).start()
     assert sensor.closed == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["RunFolder._make_streams", "collect_environment", "Recorder.start"])
+def test_sigterm_while_a_run_starts_leaves_a_whole_run_or_none(
+    tmp_path: Path, sensor: SteadySensor, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    place = {"RunFolder": store.RunFolder, "Recorder": recorder.Recorder}.get(
+        moment.partition(".")[0], run_draft
+    )
+    monkeypatch.setattr(place, moment.rpartition(".")[2], killed)
+    with pytest.raises(SystemExit) as left, profiler(tmp_path, sensor):
+        pytest.fail("the block must not be entered")
+    assert left.value.code == 128 + signal.SIGTERM
+    assert sensor.closed == 1
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    found = [read_report(folder / "report.json").run.status for folder in tmp_path.iterdir()]
+    assert found == ([RunStatus.INTERRUPTED] if moment == "Recorder.start" else [])
 
 
 NEVER_STOPPED = """
@@ -460,7 +482,7 @@ def test_a_report_that_cannot_be_imported_any_more_is_a_warning(
 
 def test_an_output_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write to"), profiler(tmp_path / "file"):
+    with pytest.raises(OutputError, match=r"cannot write to .*out= in Python"), profiler(tmp_path / "file"):
         pytest.fail("the block must not be entered")
 
 
@@ -483,7 +505,13 @@ def test_profilers_nest_and_each_keeps_its_own_run(tmp_path: Path) -> None:
         with profiler(tmp_path / "b", SteadySensor()) as inner:
             work(inner, 4)
         work(outer, 3)
+    with profiler(tmp_path / "c", SteadySensor()) as later:
+        work(later, 1)
     assert (outer.run.report.totals.steps, inner.run.report.totals.steps) == (6, 4)
+    for run, other in ((outer.run, inner.path.name), (inner.run, outer.path.name)):
+        (twice,) = [flag.message for flag in run.report.flags if flag.code == "counted-twice"]
+        assert f"Run {other} was recorded by the same process" in twice
+    assert "counted-twice" not in {flag.code for flag in later.run.report.flags}
 
 
 def test_phases_of_another_thread_do_not_tear_the_ledger(tmp_path: Path) -> None:
@@ -565,18 +593,22 @@ def test_a_sitting_gives_folder_and_seed_by_environment(
 
 def test_misuse_is_told_in_one_line(tmp_path: Path) -> None:
     prof = profiler(tmp_path)
-    with pytest.raises(UsageError, match="not finished"):
-        _ = prof.run
-    with pytest.raises(UsageError, match="not started"):
-        _ = prof.path
+    for figure in ("run", "path"):
+        with pytest.raises(UsageError, match="never started, so nothing is recorded"):
+            getattr(prof, figure)
     with prof:
-        pass
+        with pytest.raises(UsageError, match="not finished"):
+            _ = prof.run
+        with pytest.raises(UsageError, match=r"log\(loss='high'\): give a number"):
+            prof.log(loss="high")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="started before"), prof:
         pass
     with pytest.raises(UsageError, match="idle_s is -1"):
         profiler(tmp_path, idle_s=-1)
     with pytest.raises(UsageError, match="dither_every is -1"):
         profiler(tmp_path, dither_every=-1)
+    with pytest.raises(UnknownName, match="'evnts': did you mean 'events'"):
+        profiler(tmp_path, cuda="evnts")
 
 
 def test_outside_of_its_block_a_profiler_is_silent(tmp_path: Path) -> None:
@@ -587,6 +619,31 @@ def test_outside_of_its_block_a_profiler_is_silent(tmp_path: Path) -> None:
     with prof:
         pass
     assert list(prof.steps([1, 2])) == [1, 2]
+    with prof.phase("x"), prof.epoch(0):
+        pass
+    with pytest.warns(RuntimeWarning, match="'test_accuracy' came after the end of run"):
+        prof.log(test_accuracy=0.9)
+
+
+def test_a_with_or_a_for_that_was_forgotten_is_told_in_the_report(tmp_path: Path) -> None:
+    with profiler(tmp_path) as prof:
+        prof.epoch(0)
+        prof.steps([1, 2])
+        for _ in prof.steps([1], phase="fine"):
+            prof.phase("forward")
+            with prof.phase("backward"):
+                pass
+        for _ in prof.steps([], phase="empty"):
+            pytest.fail("there is nothing")
+        with prof.epoch(1):
+            pass
+    forgotten = [flag.message for flag in prof.run.report.flags if flag.code == "unused-mark"]
+    assert [message.split(" never ")[0] for message in forgotten] == [
+        "phase 'fine/forward' was asked for and",
+        "prof.steps was asked for 'train' and",
+        "1 of the epochs that were asked for were",
+    ]
+    assert "unused-mark" in {flag.code for flag in rebuild_report(prof.path, html=False).flags}
 
 
 def test_a_decorated_function_is_a_run(tmp_path: Path) -> None:

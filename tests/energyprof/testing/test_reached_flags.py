@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 import energyprof
+from energyprof.carbon import carbon_intensity
 from energyprof.clock import SystemClock
 from energyprof.record.model import Flag, Quantity, ResumedFrom
 from energyprof.record.store import list_runs
@@ -149,6 +150,18 @@ def resumed() -> Flags:
     return prof.run.report.flags
 
 
+def nested() -> Flags:
+    with recorded([], html=False) as prof, recorded([], html=False):
+        pass
+    return prof.run.report.flags
+
+
+def with_forgotten() -> Flags:
+    with recorded([], html=False) as prof:
+        prof.phase("forward")
+    return prof.run.report.flags
+
+
 KILLED = """
 import sys, time, energyprof
 with energyprof.Profiler("killed", out=sys.argv[1], sensors=[], html=False) as prof:
@@ -184,6 +197,7 @@ def tracked(fails: bool = False) -> Flags:
         def start(self) -> None: ...
         def stop(self) -> None: ...
 
+    carbon_intensity(None, None)  # which reads the real package's data, once
     module = ModuleType("codecarbon")
     vars(module).update(OfflineEmissionsTracker=OfflineEmissionsTracker)
     with pytest.MonkeyPatch.context() as patch:
@@ -198,6 +212,7 @@ FLAGS: dict[str, Callable[[], Flags]] = {
     "checkpoint-in-window": troubled_machine,
     "codecarbon-failed": lambda: tracked(fails=True),
     "compiled-steps": compiled,
+    "counted-twice": nested,
     "counter-frozen": lambda: simulated(faults=[during(3, 6, kind=FaultKind.COUNTER_FROZEN)]),
     "counter-power-gap": lambda: simulated(ADA.with_sensor(counter_gain=1.12), steady(200, 6.0)),
     "counter-reset": lambda: simulated(faults=[during(5, None, kind=FaultKind.COUNTER_RESET)]),
@@ -226,6 +241,7 @@ FLAGS: dict[str, Callable[[], Flags]] = {
     "steps-shorter-than-refresh": simulated,
     "temperature-drift": troubled_machine,
     "throttled": troubled_machine,
+    "unused-mark": with_forgotten,
     "window-too-short": lambda: simulated(load=training(TRAINING_STEP, 0.5, name="short")),
 }
 
@@ -254,7 +270,7 @@ def test_phases_that_only_errors_of_time_tell_apart_are_not_said_to_be_known(per
 
 def test_every_flag_in_the_source_is_among_them() -> None:
     package = Path(energyprof.__file__).parent
-    sources = [*(package / "analysis").glob("*.py"), package / "recording" / "profiler.py"]
+    sources = [*(package / "analysis").glob("*.py"), *(package / "recording").glob("*.py")]
     text = "\n".join(source.read_text() for source in sources)
     named = set(re.findall(r'(?:code=|note\()"([a-z-]+)"', text))
     assert len(named) >= 23
