@@ -20,12 +20,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from energyprof.analysis.phases import likeliest_energies, phase_kind
 from energyprof.errors import UsageError
 from energyprof.record.model import Report
 
 __all__ = ["Explanation", "Profile", "Term", "explain", "profile_of"]
+
+_MOST_SPOKEN: Final = 4  # phases, in a sentence
+_PART_WORDS: Final = {"idle": "idling", "above idle": "the work above idle"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class Profile:
         phases: energy by kind of phase, in the proportions of the runs together; their sum is ``energy_j``
             but for what is in no domain.
         idle_j: what idling as long would have drawn, or None where it is not known.
+        energy_low_j: of a single run, the lower bound of its energy, or None.
     """
 
     name: str
@@ -47,6 +52,8 @@ class Profile:
     steps: float | None
     phases: Mapping[str, float]
     idle_j: float | None
+    energy_low_j: float | None = None
+    energy_high_j: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +126,8 @@ def profile_of(reports: Sequence[Report], name: str) -> Profile:
         steps=_geometric([r.totals.steps for r in reports]),
         phases={k: scale * math.fsum(found.get(k, 0.0) for found in by_kind) for k in kinds},
         idle_j=None if None in idle else scale * math.fsum(value or 0.0 for value in idle),
+        energy_low_j=reports[0].totals.energy_j.low if len(reports) == 1 else None,
+        energy_high_j=reports[0].totals.energy_j.high if len(reports) == 1 else None,
     )
 
 
@@ -226,12 +235,30 @@ def _words(explanation: Explanation, log: float) -> list[str]:
         return [f"{a} and {b} used the same energy to within 0.1 %."]
     used = f"{a} used {abs(change):.{_digits(change)}f} % {'less' if change < 0 else 'more'} energy than {b}"
     sentences = [f"{used}: {_listed(explanation.factors, change)}."]
+    if _bounds_overlap(explanation.a, explanation.b):
+        sentences.append("The bounds of the two energies overlap: the sensors cannot tell which used less.")
     if explanation.phases:
-        few = [t for t in explanation.phases if abs(t.points) >= 0.02 * abs(change)][:4]
-        sentences.append(f"By phase: {_listed(few, change, factors=False)}.")
+        sentences.append(f"By phase: {_listed(_few(explanation.phases), change, factors=False)}.")
     if explanation.idle:
         sentences.append(f"Of it, {_listed(explanation.idle, change, factors=False)}.")
     return sentences
+
+
+def _bounds_overlap(a: Profile, b: Profile) -> bool:
+    ends = (a.energy_low_j, a.energy_high_j, b.energy_low_j, b.energy_high_j)
+    if None in ends:
+        return False
+    low_a, high_a, low_b, high_b = (end or 0.0 for end in ends)
+    return low_a <= high_b and low_b <= high_a
+
+
+def _few(terms: Sequence[Term]) -> list[Term]:
+    """Keep the largest terms, and put the others together: what is listed adds up to the change."""
+    if len(terms) <= _MOST_SPOKEN + 1:
+        return list(terms)
+    shown, rest = terms[:_MOST_SPOKEN], terms[_MOST_SPOKEN:]
+    log, points = math.fsum(t.log for t in rest), math.fsum(t.points for t in rest)
+    return [*shown, Term(name=f"{len(rest)} other phases", log=log, points=points)]
 
 
 def _listed(terms: Sequence[Term], change: float, *, factors: bool = True) -> str:
@@ -244,9 +271,9 @@ def _listed(terms: Sequence[Term], change: float, *, factors: bool = True) -> st
 def _spoken(term: Term, change: float, factors: bool) -> str:
     size = f"{abs(term.points):.{_digits(change)}f}"
     if float(size) == 0:
-        return f"none from {term.name}"
+        return f"none from {term.name if factors else _PART_WORDS.get(term.name, term.name)}"
     against = "" if term.points * change > 0 else " the other way"
-    source = _way(term) if factors else term.name
+    source = _way(term) if factors else _PART_WORDS.get(term.name, term.name)
     noun = "point" if float(size) == 1 else "points"
     return f"{size} {noun}{against} from {source}"
 

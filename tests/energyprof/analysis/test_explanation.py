@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -173,3 +174,28 @@ def test_modelled_phases_go_before_bounded_ones_only_if_all_are() -> None:
 def test_a_run_without_energy_cannot_be_explained() -> None:
     with pytest.raises(UsageError, match="its energy is not known"):
         profile_of([report(None, {})], "mf")
+
+
+def test_of_many_phases_the_rest_is_told_together() -> None:
+    a = profile("A", {f"p{k}": 6.0 for k in range(10)}, 50.0, 10.0)
+    b = profile("B", {f"p{k}": 10.0 for k in range(10)}, 50.0, 10.0)
+    by_phase = explain(a, b).words[1]
+    assert by_phase.count(" from ") == 5
+    assert (
+        by_phase.endswith(", 24 points from 6 other phases.") or "24 points from 6 other phases, " in by_phase
+    )
+
+
+def test_what_is_idle_is_named_as_a_thing() -> None:
+    a = replace(profile("A", {"train": 60.0}, 7.0, 10.0), idle_j=20.0)
+    b = replace(profile("B", {"train": 100.0}, 10.0, 10.0), idle_j=30.0)
+    assert explain(a, b).words[-1] == "Of it, 30 points from the work above idle, 10 points from idling."
+
+
+def test_single_runs_whose_bounds_overlap_are_said_to_be_undecided() -> None:
+    a = replace(profile("A", {"train": 99.0}, 7.0, 10.0), energy_low_j=97.0, energy_high_j=101.0)
+    b = replace(profile("B", {"train": 101.0}, 7.0, 10.0), energy_low_j=99.0, energy_high_j=103.0)
+    told = "The bounds of the two energies overlap: the sensors cannot tell which used less."
+    assert explain(a, b).words[1] == told
+    assert told not in explain(a, replace(b, energy_low_j=101.5)).words
+    assert told not in explain(a, replace(b, energy_low_j=None)).words
