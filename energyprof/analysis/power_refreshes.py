@@ -17,11 +17,11 @@ from energyprof.analysis.edge_times import EdgeTimes
 from energyprof.analysis.power_curve import SILENT_REFRESHES, PowerCurve
 from energyprof.analysis.refreshes import PowerRange, Refreshes
 
-__all__ = ["model_refreshes", "power_refreshes"]
+__all__ = ["SILENT_MODEL_S", "model_refreshes", "power_refreshes"]
 
 ABUT: Final = 0.05  # windows within this share of the refresh period follow one another without a break
 UNIT_W: Final = 1e-3  # NVML gives milliwatts
-SILENT_MODEL_S: Final = 2.0  # a model is read at 10 Hz: a longer pause is a gap
+SILENT_MODEL_S: Final = 2.0  # a model is read every 0.5 s, now and then after 1 s: a longer pause is a gap
 
 
 def power_refreshes(power: PowerCurve, limits: PowerRange) -> Refreshes:

@@ -37,9 +37,9 @@ def sampling_gap(findings: Findings) -> Iterator[Flag]:
     """Say how long a domain's sensor told nothing, and whether energy is lost with that or only its times."""
     window = (findings.trace.window_ns[0] * NS, findings.trace.window_ns[1] * NS)
     for name, domain in findings.attribution.known.items():
-        silence = max(
-            (silence_of(part, window) for part in domain.curve.parts), key=lambda found: found.total_s
-        )
+        modelled = domain.curve.source is Provenance.ESTIMATED
+        silences = [silence_of(part, window, modelled=modelled) for part in domain.curve.parts]
+        silence = max(silences, key=lambda found: found.total_s)
         if silence.total_s <= 0:
             continue
         share = silence.total_s / findings.seconds

@@ -10,6 +10,7 @@ import numpy as np
 
 from energyprof.analysis.arrays import Bools, Floats
 from energyprof.analysis.energy_curve import EnergyCurve, SensorCurve
+from energyprof.analysis.power_refreshes import SILENT_MODEL_S
 from energyprof.record.model import Provenance
 
 __all__ = ["Silence", "filled_energy_j", "silence_of"]
@@ -40,14 +41,19 @@ class Silence:
         return self.lost_s + self.late_s
 
 
-def silence_of(part: SensorCurve, window_s: tuple[float, float]) -> Silence:
+def silence_of(part: SensorCurve, window_s: tuple[float, float], *, modelled: bool = False) -> Silence:
     """Return the silences of a sensor in a window.
 
     Not known are gaps, and what lies before or after all readings by more than a few refreshes.
+
+    Args:
+        part: what the sensor told.
+        window_s: where it begins and ends.
+        modelled: whether it is a model, which is read less often than what measures.
     """
     inside = np.clip(np.concatenate([[-np.inf], part.refreshes.at_s, [np.inf]]), *window_s)
     length = np.diff(inside)
-    long = length > _patience_s(part)
+    long = length > _patience_s(part, modelled)
     beyond = np.zeros(len(length), bool)
     beyond[[0, -1]] = True
     gap = np.concatenate([[False], part.refreshes.gap, [False]])
@@ -79,8 +85,14 @@ def filled_energy_j(curves: Iterable[EnergyCurve | None], window_s: tuple[float,
     )
 
 
-def _patience_s(part: SensorCurve) -> float:
-    """Return how long a sensor may take from one refresh to the next; means over longer overlap."""
+def _patience_s(part: SensorCurve, modelled: bool) -> float:
+    """Return how long a sensor may take from one refresh to the next; means over longer overlap.
+
+    In a short window a model has few readings, those at both ends lie close to others, and what is observed
+    of its refresh is far too short.
+    """
+    if modelled:
+        return max(_LONG_REFRESHES * part.refresh_s, SILENT_MODEL_S)
     moving = not part.counted and part.power is not None and part.power.moving_mean
     longest_s = max(_LONG_REFRESHES * part.refresh_s, _SHORTEST_SILENCE_S)
     return longest_s + (part.power.window_s if moving and part.power else 0.0)

@@ -90,6 +90,34 @@ def test_a_mean_over_a_second_without_a_counter_is_no_silence(sim, findings):
     assert "filled in" in flag.message
 
 
+@pytest.mark.parametrize(
+    ("at_s", "closes_s"),
+    [
+        ([0.998, 1.0, 1.302, 1.306], 1.302),
+        ([0.981, 1.0, 1.512, 1.512], 1.512),
+        ([0.978, 1.0, 1.981, 2.008, 2.008], 2.008),
+        ([0.992, 1.0, 1.987, 2.487, 2.51, 2.511], 2.51),
+    ],
+)
+def test_a_model_is_not_silent_in_a_window_of_few_readings(sim, findings, at_s, closes_s):
+    """Times as the sampler read them in windows of 0.3 to 1.5 s: both ends are read besides."""
+    told = sim.readings(
+        ChannelKind.ENERGY, 50 * np.array(at_s), at_s, domain="cpu", unit="J", sensor="cpu-model"
+    )
+    info = sim.sensor("cpu-model", ("cpu",), source=Provenance.ESTIMATED, refresh_s=0.01)
+    assert list(sampling_gap(findings(told, sensors=[info], window_s=(1.0, closes_s)))) == []
+
+
+def test_a_model_that_was_not_read_for_long_is_silent(sim, findings):
+    at_s = [*np.arange(0.5, 5.0, 0.5), *np.arange(9.0, 19.6, 0.5)]
+    told = sim.readings(
+        ChannelKind.ENERGY, 50 * np.array(at_s), at_s, domain="cpu", unit="J", sensor="cpu-model"
+    )
+    info = sim.sensor("cpu-model", ("cpu",), source=Provenance.ESTIMATED, refresh_s=0.01)
+    (flag,) = sampling_gap(findings(told, sensors=[info]))
+    assert flag.value == pytest.approx(4.5 / 18)
+
+
 def test_a_fast_sensor_that_is_read_at_some_of_its_refreshes_is_not_silent(sim, steady, findings):
     watch = sim.Watch(refresh_s=0.005, poll_s=0.1)
     assert (
