@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from energyprof.record.model import EmbodiedCarbon, Report
 from energyprof.units import format_duration, format_mass
 
-__all__ = ["CarbonShare", "carbon_sentences", "carbon_shares"]
+__all__ = ["CarbonShare", "carbon_sentences", "carbon_shares", "intensity_text"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,12 @@ def carbon_sentences(report: Report) -> list[str]:
         own = format_mass(report.totals.co2e_kg)
         text.insert(0, f"The measured energy: {own}. This alone is the run's CO₂e.")
     return text
+
+
+def intensity_text(intensity_g_per_kwh: float) -> str:
+    """Render a carbon intensity: ``at 480 g/kWh``; one below 10 keeps two digits, so that it is not 0."""
+    shown = f"{intensity_g_per_kwh:.2g}" if intensity_g_per_kwh < 10 else f"{intensity_g_per_kwh:.0f}"
+    return f"at {shown} g/kWh"
 
 
 def _hardware(embodied: EmbodiedCarbon) -> str:

@@ -12,17 +12,18 @@ from rich.table import Table
 from rich.text import Text
 
 from energyprof.analysis.domains import energy_curves
-from energyprof.analysis.peak_memory import is_of_whole_card
 from energyprof.record.model import Flag, Provenance, Quantity, Report, RunStatus, Severity
 from energyprof.record.trace import Trace
-from energyprof.report.carbon_lines import carbon_shares
+from energyprof.report.carbon_lines import carbon_shares, intensity_text
 from energyprof.report.flags import gathered
 from energyprof.report.ledger_lines import LedgerLine, ledger_lines
+from energyprof.report.memory_line import leading_peak
 from energyprof.report.progress import EnergyKnots, energy_knots
 from energyprof.report.words import (
     DASH,
     PROVENANCE_GLYPH,
     STATUS_MEANING,
+    counted,
     domain_word,
     kwh_text,
     percent,
@@ -33,7 +34,6 @@ from energyprof.report.words import (
 )
 from energyprof.units import (
     format_bytes,
-    format_count,
     format_duration,
     format_mass,
     format_power,
@@ -168,7 +168,7 @@ def _figures(report: Report) -> Table:
     totals, quality = report.totals, report.quality
     table.add_row(*_quantity_row("Energy", totals.energy_j, _energy_note(report)))
     if totals.energy_per_sample_j.value is not None:
-        note = f"over {format_count(totals.samples or 0)} samples"
+        note = f"over {counted(totals.samples or 0, 'sample')}"
         table.add_row(*_quantity_row("Energy a sample", totals.energy_per_sample_j, note))
     if totals.above_idle_energy_j.value is not None:
         table.add_row(*_quantity_row("Above idle", totals.above_idle_energy_j, "the work itself"))
@@ -176,14 +176,10 @@ def _figures(report: Report) -> Table:
         why = reason_for(report, "totals.above_idle_energy_j", "not known")
         table.add_row(*_quantity_row("Above idle", totals.above_idle_energy_j, why))
     median = report.steps.duration_s.p50
-    note = f"{format_count(totals.steps)} steps" + (f", median {format_duration(median)}" if median else "")
+    note = counted(totals.steps, "step") + (f", median {format_duration(median)}" if median else "")
     table.add_row("Time", format_duration(totals.duration_s), "", "", note)
-    memory = totals.peak_device_memory_bytes
-    where = "of the whole card, by its driver" if is_of_whole_card(report) else "on the device"
-    if memory is None:
-        memory, where = totals.peak_host_memory_bytes, "of the process"
-    if memory is not None:
-        table.add_row("Peak memory", format_bytes(memory), "", "", where)
+    if (peak := leading_peak(report)) is not None:
+        table.add_row("Peak memory", format_bytes(peak[0]), "", "", peak[1])
     accuracy = quality.test_accuracy if quality.test_accuracy is not None else quality.validation_accuracy
     if accuracy is not None:
         kind = "Test accuracy" if quality.test_accuracy is not None else "Validation acc."
@@ -212,7 +208,7 @@ def _carbon_note(report: Report) -> str:
     if carbon.intensity_g_per_kwh is None:
         return ""
     place = "assumed" if carbon.assumed else carbon.country or "as given"
-    return f"at {carbon.intensity_g_per_kwh:.0f} g/kWh ({place})"
+    return f"{intensity_text(carbon.intensity_g_per_kwh)} ({place})"
 
 
 def _power_line(knots: EnergyKnots, width: int = 60) -> Text:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from energyprof.analysis.peak_memory import is_of_whole_card
 from energyprof.record.model import Provenance, Quantity, Report, Severity
-from energyprof.report.carbon_lines import carbon_shares
+from energyprof.report.carbon_lines import carbon_shares, intensity_text
+from energyprof.report.memory_line import leading_peak
 from energyprof.report.words import (
     counted,
     estimated_text,
@@ -20,7 +20,6 @@ from energyprof.report.words import (
 )
 from energyprof.units import (
     format_bytes,
-    format_count,
     format_duration,
     format_energy,
     format_mass,
@@ -30,6 +29,7 @@ from energyprof.units import (
 __all__ = ["Answer", "answers_of", "lead_of"]
 
 _NOTHING: Final = 0.01  # per cent
+_NO_TIME: Final = 0.0005  # as a share: told as nothing
 _LOPSIDED: Final = 0.1  # a value so far from the middle of its bounds is told with both sides
 
 
@@ -68,16 +68,9 @@ def answers_of(report: Report) -> list[Answer]:
 
 def lead_of(report: Report) -> str:
     """Say in one or two plain sentences what ran and what it took."""
-    work = report.workload
-    what = f"{work.algo or 'A loop'} on {work.dataset}" if work.dataset else (work.algo or "This run")
-    if _is_part(report):
-        what = f"This part of a resumed run, {what},"
     totals, lasted = report.totals, format_duration(report.totals.duration_s)
-    text = (
-        f"{what} ran {counted(totals.steps, 'step')} in {lasted}"
-        if totals.steps
-        else f"{what} ran for {lasted}"
-    )
+    did = f"ran {counted(totals.steps, 'step')} in" if totals.steps else "ran for"
+    text = f"{_subject(report)} {did} {lasted}"
     energy = totals.energy_j
     if energy.value is None:
         why = reason_for(report, "totals.energy_j", "no sensor gave joules")
@@ -86,20 +79,25 @@ def lead_of(report: Report) -> str:
     return " ".join(filter(None, (text, _unread(report), estimated_text([report]))))
 
 
+def _subject(report: Report) -> str:
+    work = report.workload
+    named = f"{work.algo or 'a loop'} on {work.dataset}" if work.dataset else work.algo or "a program"
+    if _is_part(report):
+        return f"This part of a resumed run, {named},"
+    return named if work.algo else named.replace("a ", "A ", 1)
+
+
 def _is_part(report: Report) -> bool:
     return any(flag.code == "part-of-run" for flag in report.flags)
 
 
 def _unread(report: Report) -> str:
     """Say for how much of the time an energy sensor was silent, where a check warns of it."""
-    shares = [
-        flag.value or 0.0
-        for flag in report.flags
-        if flag.code == "sampling-gap" and flag.severity is not Severity.INFO
-    ]
-    if not shares:
-        return ""
-    return f"For {percent(max(shares))} of the time an energy sensor could not be read."
+    gaps = (
+        flag for flag in report.flags if flag.code == "sampling-gap" and flag.severity is not Severity.INFO
+    )
+    share = max((flag.value or 0.0 for flag in gaps), default=0.0)
+    return f"For {percent(share)} of the time an energy sensor could not be read." if share > _NO_TIME else ""
 
 
 def _reached(report: Report) -> str:
@@ -133,7 +131,7 @@ def _per_sample(report: Report) -> Answer:
     quantity = report.totals.energy_per_sample_j
     samples = report.totals.samples
     notes = [_bounds_note(quantity)]
-    if samples is not None:
+    if samples:
         notes.append(f"over {counted(samples, 'training sample')}")
     return Answer(
         title="Energy a sample",
@@ -152,10 +150,14 @@ def _to_target(report: Report) -> Answer:
         title = f"Energy to {percent(float(target))} accuracy"
         hit = next((e for e in scored if (e.validation_accuracy or 0.0) >= target), None)
         best = max((e.validation_accuracy or 0.0 for e in scored), default=None)
-        if hit is None or hit.cumulative_energy_j is None:
+        if best is None:
+            return Answer(title=title, figure=None, absent="no accuracy logged")
+        if hit is None:
             return Answer(
-                title=title, figure=None, absent="not reached", notes=(f"best was {percent(best)}",)
+                title=title, figure=None, absent="not reached", notes=(f"best was {percent(best, 2)}",)
             )
+        if hit.cumulative_energy_j is None:
+            return Answer(title=title, figure=None, notes=(f"reached in {_at(hit.index, hit.end_s)}",))
         return Answer(
             title=title,
             figure=_split(format_energy(hit.cumulative_energy_j)),
@@ -194,20 +196,24 @@ def _duration(report: Report) -> Answer:
     if totals.steps and report.steps.duration_s.p50 is not None:
         notes[0] += f", median {format_duration(report.steps.duration_s.p50)}"
     if totals.samples and totals.duration_s:
-        notes.append(f"{format_count(round(totals.samples / totals.duration_s))} samples a second")
+        notes.append(_rate(totals.samples / totals.duration_s))
     return Answer(title="Time", figure=_split(format_duration(totals.duration_s)), notes=tuple(notes))
 
 
+def _rate(samples_per_s: float) -> str:
+    """Render a throughput; a slow one keeps two digits, so that it is not 0."""
+    shown = round(samples_per_s) if samples_per_s >= 10 else float(f"{samples_per_s:.2g}")
+    return f"{counted(shown, 'sample')} a second"
+
+
 def _memory(report: Report) -> Answer:
-    device, host = report.totals.peak_device_memory_bytes, report.totals.peak_host_memory_bytes
-    shown = device if device is not None else host
-    if shown is None:
+    peak, host = leading_peak(report), report.totals.peak_host_memory_bytes
+    if peak is None:
         return Answer(title="Peak memory", figure=None, absent="not recorded")
-    on_device = "of the whole card, by its driver" if is_of_whole_card(report) else "on the device"
-    notes = [on_device if device is not None else "of the process, on the host"]
-    if device is not None and host is not None:
-        notes.append(f"host {format_bytes(host)}")
-    return Answer(title="Peak memory", figure=_split(format_bytes(shown)), notes=tuple(notes))
+    size, where = peak
+    on_device = report.totals.peak_device_memory_bytes is not None
+    beside = (f"host {format_bytes(host)}",) if host is not None and on_device else ()
+    return Answer(title="Peak memory", figure=_split(format_bytes(size)), notes=(where, *beside))
 
 
 def _carbon(report: Report) -> Answer:
@@ -216,7 +222,7 @@ def _carbon(report: Report) -> Answer:
         return Answer(title="CO₂e", figure=None, absent=reason_for(report, "totals.co2e_kg", "not known"))
     notes = []
     if carbon.intensity_g_per_kwh is not None:
-        notes.append(f"at {carbon.intensity_g_per_kwh:.0f} g/kWh")
+        notes.append(intensity_text(carbon.intensity_g_per_kwh))
     if carbon.source:
         notes.append(carbon.source)
     if carbon.assumed:

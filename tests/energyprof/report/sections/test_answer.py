@@ -18,6 +18,7 @@ from energyprof.record.model import (
     Totals,
 )
 from energyprof.record.trace import Trace
+from energyprof.report.carbon_lines import intensity_text
 from energyprof.report.sections.answer import Answer, answers_of, lead_of
 
 Runs = dict[str, tuple[Report, Trace]]
@@ -100,7 +101,21 @@ def test_a_target_that_is_not_reached_is_said(bare: Report) -> None:
     work = dataclasses.replace(bare.workload, protocol={"target_accuracy": 0.99})
     answer = titled(with_(bare, workload=work, epochs=epochs(0.5, 0.9)), "Energy to 99.0 %")
     assert (answer.figure, answer.absent) == (None, "not reached")
-    assert "90.0 %" in answer.notes[0]
+    assert answer.notes == ("best was 90.00 %",)
+
+
+def test_a_target_without_any_accuracy_is_not_told_as_missed(bare: Report) -> None:
+    work = dataclasses.replace(bare.workload, protocol={"target_accuracy": 0.99})
+    answer = titled(with_(bare, workload=work, epochs=epochs(None, None)), "Energy to 99.0 %")
+    assert (answer.figure, answer.absent, answer.notes) == (None, "no accuracy logged", ())
+
+
+def test_a_target_that_is_reached_on_unknown_energy_is_not_told_as_missed(bare: Report) -> None:
+    work = dataclasses.replace(bare.workload, protocol={"target_accuracy": 0.9})
+    unmetered = tuple(dataclasses.replace(e, cumulative_energy_j=None) for e in epochs(0.5, 0.92))
+    answer = titled(with_(bare, workload=work, epochs=unmetered), "Energy to 90.0 %")
+    assert (answer.figure, answer.absent) == (None, "not known")
+    assert answer.notes == ("reached in epoch 2, after 2.00 s",)
 
 
 def test_without_a_target_the_best_accuracy_stands_in_and_that_is_said(bare: Report) -> None:
@@ -120,6 +135,51 @@ def test_the_driver_s_figure_of_a_card_is_not_told_as_the_run_s_own(bare: Report
 
 def test_an_assumed_place_is_named_as_an_assumption(runs: Runs) -> None:
     assert any("assumed" in note for note in titled(runs["gpu"][0], "CO").notes)
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "rate"),
+    [(1.0, "100 samples a second"), (250.0, "0.4 samples a second"), (100.0, "1 sample a second")],
+)
+def test_a_slow_rate_is_not_rounded_to_nothing(bare: Report, duration_s: float, rate: str) -> None:
+    report = with_(bare, totals=Totals(duration_s=duration_s, samples=100, steps=1))
+    assert titled(report, "Time").notes[-1] == rate
+
+
+def test_no_samples_are_not_counted_out(bare: Report) -> None:
+    assert titled(with_(bare, totals=Totals(samples=0)), "Energy a sample").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("intensity", "shown"), [(0.4, "0.4"), (56.04, "56"), (480.0, "480"), (1234.0, "1234"), (0.0, "0")]
+)
+def test_an_intensity_is_told_with_the_digits_that_it_has(intensity: float, shown: str) -> None:
+    assert intensity_text(intensity) == f"at {shown} g/kWh"
+
+
+def test_the_lead_names_what_ran_as_far_as_it_is_known(bare: Report) -> None:
+    def begins(**work: str | None) -> str:
+        named = with_(
+            bare, workload=dataclasses.replace(bare.workload, **{"algo": None, "dataset": None, **work})
+        )
+        part = flagged(named, "part-of-run", Severity.WARNING)
+        return f"{lead_of(named).partition(' ran')[0]} | {lead_of(part).partition(' ran')[0]}"
+
+    assert begins(algo="mf", dataset="mnist") == "mf on mnist | This part of a resumed run, mf on mnist,"
+    assert begins(dataset="mnist") == "A loop on mnist | This part of a resumed run, a loop on mnist,"
+    assert begins() == "A program | This part of a resumed run, a program,"
+
+
+def test_a_gap_of_nothing_is_not_told(bare: Report) -> None:
+    told = "an energy sensor could not be read"
+    assert told in lead_of(flagged(energised(bare), "sampling-gap", Severity.WARNING, 0.02))
+    assert told not in lead_of(flagged(energised(bare), "sampling-gap", Severity.WARNING, 0.0001))
+
+
+def energised(report: Report) -> Report:
+    return with_(
+        report, totals=Totals(energy_j=Quantity(value=5.0, low=4.0, high=6.0, source=Provenance.COUNTER))
+    )
 
 
 @pytest.mark.parametrize(("steps", "words"), [(0, "ran for"), (1, "ran 1 step in"), (20, "ran 20 steps in")])
