@@ -24,6 +24,7 @@ from energyprof.sensors.nvml_state import NvmlStateSensor
 from energyprof.sensors.program import Program
 from energyprof.sensors.ranks import Rank, rank_of
 from energyprof.sensors.rapl import POWERCAP, find_zones, open_zones
+from energyprof.sensors.visibility import Visibility, launcher_environment, visibility
 
 __all__ = ["Discovery", "discover", "discover_memory"]
 
@@ -68,8 +69,7 @@ def discover(
     search.gpus_of(environment)
     if rank is None or rank.counts_host:
         search.cpu_of(powercap)
-    if rank is not None:
-        search.problems.extend(rank.notes(search.gpus_seen))
+    search.problems.extend(search.rank_notes)
     if program is None:
         search.memory([gpu.domain for gpu in search.gpus])
     return search.found()
@@ -91,7 +91,7 @@ class _Search:
 
     def __init__(self, clock: Clock, calibrations: Path | None, rank: Rank | None, program: Program) -> None:
         self._clock, self._calibrations, self._rank, self._program = clock, calibrations, rank, program
-        self.gpus_seen = 0
+        self.rank_notes: Sequence[str] = () if rank is None else rank.notes(0)
         self.sensors: list[Sensor] = []
         self.gpus: list[GpuInfo] = []
         self.problems: list[str] = []
@@ -112,9 +112,8 @@ class _Search:
             self.problems.extend(notes)
             if silent > 0:
                 self.problems.append(_silent_gpus(silent, silent + len(listed)))
-            self.gpus_seen = len(devices)
-            mine = range(len(devices)) if self._rank is None else self._rank.gpus(len(devices))
-            for index in mine:
+            order = [listed.index(device) for device in devices]
+            for index in self._share(order, silent + len(listed), environment):
                 self._add_gpu(library, devices[index], f"gpu:{index}")
             if not devices and not notes and silent <= 0:
                 self.problems.append("the NVIDIA driver shows no GPU: nothing is measured on a GPU")
@@ -122,6 +121,25 @@ class _Search:
             self.problems.append(f"NVIDIA GPUs cannot be listed: {error}; see `nvidia-smi`")
         finally:
             library.close()
+
+    def _share(self, order: Sequence[int], total: int, environment: Mapping[str, str]) -> Sequence[int]:
+        """Return which of the GPUs that this process sees are its rank's to record.
+
+        Args:
+            order: their positions among all of the node.
+            total: how many there are.
+            environment: see :func:`discover`.
+        """
+        rank, seen = self._rank, range(len(order))
+        if rank is None:
+            return seen
+        shown = visibility(environment, launcher_environment(self._program.pid, environment))
+        own = rank.owns(len(seen), total, shown)
+        dealt = seen if shown is Visibility.SAME else sorted(seen, key=order.__getitem__)
+        mine = [dealt[index] for index in rank.gpus(len(seen), own=own)]
+        certain = shown is Visibility.SAME or len(seen) == total
+        self.rank_notes = rank.notes(len(seen), mine, own=own, certain=certain)
+        return mine
 
     def cpu_of(self, powercap: Path) -> None:
         zones = find_zones(powercap)

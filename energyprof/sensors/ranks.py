@@ -2,13 +2,16 @@
 
 The ranks of a node see the same GPUs and the same CPU. Were each to record all of them, the sum over ranks
 would count every joule several times. So the node's GPUs are dealt out, in the order in which ranks take
-them by convention, and what belongs to the host is left to the first rank of the node.
+them by convention, and what belongs to the host is left to the first rank of the node. A rank that was shown
+GPUs of its own records these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from energyprof.sensors.visibility import Visibility
 
 __all__ = ["Rank", "rank_of"]
 
@@ -32,31 +35,66 @@ class Rank:
         """Tell whether the energy of the node's CPU and memory is this rank's to record."""
         return self.local == 0
 
-    def gpus(self, count: int) -> Sequence[int]:
+    def owns(self, seen: int, total: int, shown: Visibility) -> bool:
+        """Tell whether the GPUs that this rank sees are its own: shown to it alone, and enough for all.
+
+        Args:
+            seen: how many GPUs this rank sees.
+            total: how many the node has.
+            shown: see :mod:`.visibility`.
+        """
+        return shown is Visibility.OWN and seen * self.local_count <= total
+
+    def gpus(self, count: int, *, own: bool = False) -> Sequence[int]:
         """Return which of so many GPUs are this rank's: each is one rank's, the first rank's the first.
 
         Where there are fewer than ranks, every rank has all that it sees: it may have one of its own.
-        """
-        return range(count) if count < self.local_count else range(self.local, count, self.local_count)
 
-    def notes(self, gpus: int) -> tuple[str, ...]:
-        """Say what this rank's record holds, in words, where the process sees so many GPUs."""
+        Args:
+            count: how many this rank sees.
+            own: whether no other rank sees them.
+        """
+        mine = own or count < self.local_count
+        return range(count) if mine else range(self.local, count, self.local_count)
+
+    def notes(
+        self, gpus: int, mine: Sequence[int] = (), *, own: bool = False, certain: bool = True
+    ) -> tuple[str, ...]:
+        """Say what this rank's record holds, in words.
+
+        Args:
+            gpus: how many this rank sees.
+            mine: those of them that it records.
+            own: whether no other rank sees them.
+            certain: whether it is known that the ranks were shown the same.
+        """
         notes = []
         if not self.counts_host:
             notes.append(
                 f"the energy of the host stands in the record of the node's first rank, not in this one "
                 f"(rank {self.number}): it counts once"
             )
-        if gpus >= self.local_count:
-            mine = ", ".join(f"gpu:{index}" for index in self.gpus(gpus))
-            notes.append(
-                f"of the node's {gpus} GPUs rank {self.number} records {mine}; the other ranks the rest"
-            )
+        if own:
+            notes.append(f"rank {self.number} was shown GPUs of its own ({gpus}), and records all of them")
+        elif gpus >= self.local_count:
+            notes.append(self._dealt_note(gpus, mine, certain))
         elif gpus:
             notes.append(
                 f"{self.local_count} ranks, {gpus} GPU seen by this one: ranks that share it each count it"
             )
         return tuple(notes)
+
+    def _dealt_note(self, gpus: int, mine: Sequence[int], certain: bool) -> str:
+        named = ", ".join(f"gpu:{index}" for index in mine)
+        dealt = (
+            f"of the {gpus} GPUs that rank {self.number} sees it records {named}, the other ranks the rest"
+        )
+        if certain or gpus == len(mine):
+            return dealt
+        return (
+            f"{dealt}, if all see the same; if each was shown GPUs of its own, nobody measures the rest: "
+            "start the ranks by torchrun, whose environment tells, or show each rank one GPU"
+        )
 
 
 def rank_of(environment: Mapping[str, str]) -> Rank | None:

@@ -12,6 +12,7 @@ import pynvml
 import pytest
 
 from energyprof.record.model import Provenance
+from energyprof.sensors import discovery
 from energyprof.sensors.discovery import Discovery, discover
 from energyprof.testing.cards import CARDS
 from energyprof.testing.clock import VirtualClock
@@ -183,6 +184,40 @@ def test_ranks_of_a_node_find_each_gpu_and_the_host_once(make_nvml: MakeNvml) ->
     assert names(second) == ["nvml:gpu:1", "nvml-state:gpu:1", "memory:host"]
     assert [gpu.domain for gpu in second.gpus] == ["gpu:1"]
     assert any("first rank" in problem for problem in second.problems)
+
+
+def rank_uuids(nvml: StandInNvml, monkeypatch: pytest.MonkeyPatch, *visible: str) -> list[list[str]]:
+    """Return the GPUs that each of two ranks records, which torchrun with all GPUs started."""
+    monkeypatch.setattr(discovery, "launcher_environment", lambda *_: {})
+    ranks = [
+        {"RANK": str(k), "WORLD_SIZE": "2", "LOCAL_RANK": str(k), "CUDA_VISIBLE_DEVICES": shown}
+        for k, shown in enumerate(visible)
+    ]
+    return [[gpu.uuid for gpu in look(nvml, environment).gpus] for environment in ranks]
+
+
+def test_ranks_with_several_gpus_of_their_own_record_all_of_these(
+    make_nvml: MakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvml = make_nvml(*["hopper"] * 4)
+    first, second = rank_uuids(nvml, monkeypatch, "0,1", "2,3")
+    assert (len(first), len(second), len({*first, *second})) == (2, 2, 4)
+
+
+def test_ranks_that_see_the_same_gpus_in_another_order_record_each_once(
+    make_nvml: MakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = rank_uuids(make_nvml("hopper", "hopper"), monkeypatch, "0,1", "1,0")
+    assert (len(first), len(second), len({*first, *second})) == (1, 1, 2)
+
+
+def test_where_the_launcher_tells_nothing_some_gpus_are_dealt_with_a_word_of_what_may_be_missing(
+    make_nvml: MakeNvml,
+) -> None:
+    nvml = make_nvml(*["hopper"] * 4)
+    found = look(nvml, {"RANK": "0", "WORLD_SIZE": "2", "CUDA_VISIBLE_DEVICES": "0,1"})
+    assert len(found.gpus) == 1
+    assert any("nobody measures the rest" in problem for problem in found.problems)
 
 
 def test_what_torch_allocates_is_sampled_where_there_is_a_gpu(
