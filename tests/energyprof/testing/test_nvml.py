@@ -248,12 +248,14 @@ def test_calls_are_counted_by_function_and_device() -> None:
 
 def test_threads_may_read_while_the_stand_in_goes_away() -> None:
     gone = threading.Event()
+    reading = threading.Barrier(3, timeout=60)  # nobody asks for a device that is gone before it was had
     seen: list[type[BaseException]] = []
 
     def read() -> None:
         handle = pynvml.nvmlDeviceGetHandleByIndex(0)
         call = pynvml.nvmlLib.nvmlDeviceGetPowerUsage
         out = pynvml.c_uint()
+        reading.wait()
         while not gone.is_set():
             call(handle, pynvml.byref(out))
         seen.append(type(None))
@@ -263,6 +265,7 @@ def test_threads_may_read_while_the_stand_in_goes_away() -> None:
         threads = [threading.Thread(target=read) for _ in range(2)]
         for thread in threads:
             thread.start()
+        reading.wait()
         while nvml.calls("nvmlDeviceGetPowerUsage") < 100:
             pass
     gone.set()
