@@ -263,7 +263,8 @@ def _welch(
     from_between = 2 * between_sigma**2
     total = from_base + from_head + from_between
     parts = ((from_base, len(x) - 1), (from_head, len(y) - 1), (from_between, between_df))
-    df = len(x) + len(y) - 2 if not total else total**2 / sum(part**2 / own for part, own in parts)
+    loose = sum(part**2 / own for part, own in parts)  # 0: equal figures, or all noise is of a known size
+    df = total**2 / loose if loose else math.inf if total else len(x) + len(y) - 2
     spread = math.sqrt((_variance(x) * (len(x) - 1) + _variance(y) * (len(y) - 1)) / (len(x) + len(y) - 2))
     return _estimate(
         Design.WELCH,

@@ -8,12 +8,13 @@ from typing import Final
 from energyprof.gate.budget import Limit, MetricBudget
 from energyprof.gate.case import Case
 from energyprof.gate.judgement import Finding
-from energyprof.gate.metric import TARGET_METRICS
+from energyprof.gate.metric import TARGET_METRICS, Metric
 from energyprof.gate.observation import Observation
 from energyprof.gate.verdict import Outcome, Reason
 
 __all__ = ["find_obstacle"]
 
+_LOGGED: Final = ("train_accuracy", "validation_accuracy", "test_accuracy", "train_loss", "validation_loss")
 _MOST_NAMED: Final = 5  # runs, in a command that is shown
 
 
@@ -78,13 +79,26 @@ def _value_obstacle(
         reading = run.readings.get(metric.name)
         if reading is None:
             reason = Reason.MISSING_METRIC if side == "head" else Reason.MISSING_BASELINE
-            mend = ": promote runs that have it" if side == "base" and case.given.promoted else ""
+            mend = (
+                ": promote runs that have it"
+                if side == "base" and case.given.promoted
+                else _source(case, metric)
+            )
             return _invalid(reason, f"{side} run {run.id} has no {metric.name} ({metric.meaning}){mend}")
         if not metric.fits(reading.value):
             seen = f"{metric.name} {reading.value:g}" + (f" ({reading.place})" if reading.place else "")
             must = "it must be from 0 to 1" if metric.is_accuracy else "it must be above zero"
             return _invalid(Reason.UNFIT_VALUES, f"{side} run {run.id} has {seen}: {must}")
     return None
+
+
+def _source(case: Case, metric: Metric) -> str:
+    """Say where a figure that a run lacks comes from, where that is in the hands of who made it."""
+    if metric.name in TARGET_METRICS and case.budget.target is not None:
+        return f": log {case.budget.target.metric} with prof.log(...) inside prof.epoch(...)"
+    if metric.name in _LOGGED:
+        return f": log it with prof.log({metric.name}=...)"
+    return ": 'energyprof doctor' says what this machine can measure" if metric.energy else ""
 
 
 def _invalid(reason: Reason, because: str) -> Finding:

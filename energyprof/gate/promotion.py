@@ -12,7 +12,7 @@ from energyprof.gate.case import Base
 from energyprof.gate.check import judge_budget
 from energyprof.gate.judgement import LEAST_RUNS
 from energyprof.gate.observation import GateRun, Observation, observe
-from energyprof.gate.sides import mixture
+from energyprof.gate.sides import ended, mixture
 from energyprof.gate.verdict import Outcome
 from energyprof.record.model import RunStatus
 
@@ -71,7 +71,7 @@ def _unfit(budget: Budget, runs: Sequence[Observation]) -> str | None:
         return "none of the runs matches its select"
     unfinished = [run for run in runs if run.status is not RunStatus.COMPLETED]
     if unfinished:
-        return f"run {unfinished[0].id} is {unfinished[0].status}, not completed"
+        return ended(unfinished[0])
     flags = budget.policies.exclude_flags
     flagged = [(run, flag) for run in runs for flag in run.flags if flag in flags]
     if flagged:

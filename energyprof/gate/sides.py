@@ -15,9 +15,25 @@ from energyprof.gate.observation import GateRun, Observation, labels
 from energyprof.gate.verdict import RunNote
 from energyprof.record.model import RunStatus
 
-__all__ = ["Arrangement", "Side", "arrange", "mixture", "pair_up", "select_runs", "sittings", "take_side"]
+__all__ = [
+    "Arrangement",
+    "Side",
+    "arrange",
+    "ended",
+    "mixture",
+    "pair_up",
+    "select_runs",
+    "sittings",
+    "take_side",
+]
 
 _LONGEST_PAUSE: Final = timedelta(hours=1)  # a longer one ends a sitting
+_ENDED: Final = {
+    RunStatus.COMPLETED: "is completed",
+    RunStatus.FAILED: "failed",
+    RunStatus.INTERRUPTED: "was interrupted",
+    RunStatus.PARTIAL: "was killed, or is still going on",
+}
 _CLOCK_STEP: Final = timedelta(milliseconds=10)  # the record's times are rounded
 
 
@@ -60,8 +76,8 @@ def take_side(runs: Sequence[Observation], flags: Sequence[str], name: str) -> S
     ordered = tuple(sorted(runs, key=_start))
     unfinished = [run for run in ordered if run.status is not RunStatus.COMPLETED]
     if unfinished:
-        seen = ", ".join(f"{run.id} is {run.status}" for run in unfinished[:3])
-        return Side(kept=ordered, unfit=f"{seen}: its figures are not those of a whole run, run it again")
+        seen = ", ".join(ended(run) for run in unfinished[:3])
+        return Side(kept=ordered, unfit=f"{seen}: these are not the figures of a whole run, run it again")
     excluded = tuple(
         RunNote(id=run.id, side=name, why=", ".join(found))
         for run in ordered
@@ -73,6 +89,11 @@ def take_side(runs: Sequence[Observation], flags: Sequence[str], name: str) -> S
         why = ", ".join(sorted({note.why for note in excluded}))
         unfit = f"{len(excluded)} of {len(ordered)} {name} runs are excluded ({why}), more than a third"
     return Side(kept=tuple(run for run in ordered if run.id not in gone), excluded=excluded, unfit=unfit)
+
+
+def ended(run: Observation) -> str:
+    """Say of a run that is not completed how it ended: ``run a failed``."""
+    return f"run {run.id} {_ENDED[run.status]}"
 
 
 def arrange(base: Sequence[Observation], head: Sequence[Observation]) -> Arrangement:

@@ -214,3 +214,10 @@ def test_noise_between_sittings_is_not_known_from_two() -> None:
 def test_the_sample_deviation_is_scipys() -> None:
     values = noisy(np.random.default_rng(2), 7)
     assert sample_deviation(values) == pytest.approx(float(np.std(values, ddof=1)))
+
+
+def test_equal_figures_under_a_known_noise_have_an_interval_of_that_noise() -> None:
+    found = welch_log_ratio([2.0] * 5, [2.4] * 3, between_sigma=0.003)
+    assert (found.value, found.df) == (pytest.approx(1.2), math.inf)
+    assert found.upper(0.05) == pytest.approx(1.2 * math.exp(1.6449 * 0.003 * math.sqrt(2)), rel=1e-5)
+    assert welch_log_ratio([2.0] * 5, [2.4] * 3).df == 6

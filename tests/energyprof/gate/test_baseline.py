@@ -138,8 +138,8 @@ def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("runs", "expected"),
     [
-        ({"status": RunStatus.FAILED}, "is failed, not completed"),
-        ({"status": RunStatus.PARTIAL}, "is partial, not completed"),
+        ({"status": RunStatus.FAILED}, ": run base-0 failed"),
+        ({"status": RunStatus.PARTIAL}, ": run base-0 was killed, or is still going on"),
         ({"flags": ["throttled"]}, "carries the flag 'throttled'"),
         ({"accuracy": 0.5}, "test_accuracy min"),
         ({"factor": 2.0}, "energy_j max"),

@@ -418,3 +418,17 @@ def test_carbon_with_another_intensity_is_not_compared(make: RunMaker) -> None:
 def test_runs_that_match_no_budget_are_named(make: RunMaker) -> None:
     head = [*make.side("head", 3), make.run(name="stray", algo="ff")]
     assert check(BUDGET, head).warnings == ("1 run matches no budget: stray",)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "name", "where"),
+    [
+        ({"accuracy": None}, "test_accuracy min", "log it with prof.log(test_accuracy=...)"),
+        ({"energy_j": None}, "energy_j max", "'energyprof doctor' says what this machine can measure"),
+    ],
+)
+def test_a_figure_that_a_run_lacks_comes_with_where_it_is_from(
+    make: RunMaker, lacks: dict[str, None], name: str, where: str
+) -> None:
+    verdict = check(BUDGET, [make.run(**{"name": "bare", **lacks})], promoted(make))
+    assert rule(verdict, name).message.endswith(f": {where}")
