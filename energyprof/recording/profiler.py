@@ -286,7 +286,7 @@ class Profiler:
             )
             warnings.warn(told, RuntimeWarning, stacklevel=2)
 
-    def epoch(self, index: int, stage: str = "train") -> AbstractContextManager[object]:
+    def epoch(self, index: int, stage: str = "train") -> AbstractContextManager[None]:
         """Mark an epoch, ``with prof.epoch(0):``; what is logged inside belongs to it."""
         return self._epochs.epoch(self._active().log, index, stage) if self._recording() else _NO_PHASE
 

@@ -165,7 +165,7 @@ def test_a_share_that_tells_nothing_any_more_stops_no_stream(
 
 def test_an_output_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="choose another folder with --out"):
+    with pytest.raises(OutputError, match=r"choose another folder \(out= in Python, --out"):
         RunFolder(tmp_path / "file", "r", [])
 
 
