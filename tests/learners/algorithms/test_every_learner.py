@@ -115,7 +115,9 @@ def test_no_step_waits_for_the_device(name, settings, make_batch):
             learner.scores(make_batch().x)
 
 
-@pytest.mark.parametrize("read", [float, bool, lambda t: t[t > 0], torch.nonzero], ids=["float", "bool", "mask", "nonzero"])
+@pytest.mark.parametrize(
+    "read", [float, bool, lambda t: t[t > 0], torch.nonzero], ids=["float", "bool", "mask", "nonzero"]
+)
 def test_what_waits_is_noticed(read):
     with NoHostSync(), pytest.raises(AssertionError):
         read(torch.ones(1))
