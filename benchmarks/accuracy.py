@@ -82,10 +82,9 @@ FF_ADAMW = {"head_lr": "6.707e-3", "head_weight_decay": "8.3e-3"}
 # The reference port averages its loss over both halves, ours adds them: half the rate, twice the decay.
 FF_SGD = {"optimizer": "sgd", "lr": "5e-4", "weight_decay": "6e-4", "peer": "0.06"}
 # A step changes the goodness of its own images by 4 lr |h|^2 / B of itself, |h|^2 the layer's inputs: a rate
-# for 1000 units is too much for 2000, and the more so where some images stay misjudged. The head's rate goes
-# by the number of its features: 6000, for 2000 in the narrow net.
+# for 1000 units is too much for 2000, and the more so where some images stay misjudged.
 FF_SGD_WIDE = {"lr": "1.5e-4", "head_lr": "3e-3"}
-FF_SGD_WIDE_FASHION = {"lr": "4e-5", "head_lr": "1e-3"}
+FF_SGD_WIDE_FASHION = {"lr": "4e-5", "head_lr": "1e-2", "head_weight_decay": "1e-3"}
 DFA = {"blocks": "dfa"}
 
 
