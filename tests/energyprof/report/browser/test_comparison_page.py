@@ -85,6 +85,13 @@ def test_nothing_is_wider_than_the_page(page_text: str, open_page: Open, width: 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [380, 1600])
+def test_tables_scroll_sideways_if_at_all(page_text: str, open_page: Open, width: int) -> None:
+    boxes = open_page(page_text, width=width).page.locator(".table-box")
+    assert boxes.count() > 4
+    assert boxes.evaluate_all("boxes => boxes.every(box => box.scrollHeight <= box.clientHeight)")
+
+
 def test_it_prints_with_all_alignments(page_text: str, open_page: Open) -> None:
     page = open_page(page_text).page
     page.emulate_media(media="print")
