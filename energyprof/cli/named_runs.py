@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -43,11 +41,10 @@ def named_runs(references: Sequence[str], out: Path) -> list[NamedRun]:
         RunNotFound: nothing of that name.
         RecordError: a report cannot be read.
     """
-    from energyprof.record.run_lookup import recorded_runs
+    from energyprof.record.run_lookup import recorded_runs, tell_on_stderr
 
     found = [path for reference in references for path in _named(reference, out)]
-    tell = partial(print, "note:", file=sys.stderr)
-    return [_read(path) for path in recorded_runs(found, tell)]
+    return [_read(path) for path in recorded_runs(found, tell_on_stderr)]
 
 
 def run_folder(reference: str, out: Path) -> Path:
@@ -57,7 +54,7 @@ def run_folder(reference: str, out: Path) -> Path:
         RunNotFound: nothing of that name.
         RecordError: there is a report, but no trace beside it.
     """
-    from energyprof.record.run_lookup import find_run, lone_report
+    from energyprof.record.run_lookup import find_run, lone_report, require_recorded
 
     folder = None if lone_report(reference) else find_run(reference, out)
     if folder is None or not (folder / _TRACE).exists():
@@ -65,7 +62,7 @@ def run_folder(reference: str, out: Path) -> Path:
             f"'{reference}' comes without a trace ({_TRACE} and its kin): name a whole run folder; a report "
             "alone can be compared and explained"
         )
-    _refuse_empty(folder)
+    require_recorded(folder)
     return folder
 
 
@@ -75,25 +72,10 @@ def read_run(folder: Path) -> Report:
     Raises:
         RecordError: it cannot be read, or the run was killed before there was one.
     """
-    from energyprof.record.run_lookup import REPORT_JSON
+    from energyprof.record.run_lookup import report_of
     from energyprof.record.schema import read_report
 
-    if not (folder / REPORT_JSON).exists():
-        _refuse_empty(folder)
-        raise RecordError(
-            f"run {folder.name} has no {REPORT_JSON} (it was killed): energyprof report build {folder.name}"
-        )
-    return read_report(folder / REPORT_JSON)
-
-
-def _refuse_empty(folder: Path) -> None:
-    """Say of a run that was killed in its first moment that there is nothing to build a report from."""
-    from energyprof.record.run_lookup import never_recorded
-
-    if never_recorded(folder):
-        raise RecordError(
-            f"run {folder.name} was stopped before anything was recorded: delete its folder {folder}"
-        )
+    return read_report(report_of(folder))
 
 
 def _named(reference: str, out: Path) -> list[Path]:
@@ -120,9 +102,9 @@ def _inside(folder: Path) -> list[Path]:
     Raises:
         RunNotFound: it is neither.
     """
-    from energyprof.record.run_lookup import list_runs
+    from energyprof.record.run_lookup import is_run, list_runs
 
-    if any((folder / name).exists() for name in ("report.json", _TRACE)):
+    if is_run(folder):
         return []
     found = list_runs(folder)
     if not found:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from energyprof.errors import RecordError, RunNotFound, UsageError
+from energyprof.errors import RunNotFound, UsageError
 from energyprof.gate.observation import GateRun, load_run
 from energyprof.record.run_lookup import (
     REPORT_JSON,
     find_run,
     list_runs,
     lone_report,
-    never_recorded,
     recorded_runs,
+    report_of,
+    tell_on_stderr,
 )
 
 __all__ = ["load_runs"]
@@ -23,12 +23,8 @@ __all__ = ["load_runs"]
 _HINT: Final = "run something first, or name runs or their folder with --out"
 
 
-def _on_stderr(told: str) -> None:
-    print(f"note: {told}", file=sys.stderr)
-
-
 def load_runs(
-    references: Sequence[str], out: Path, tell: Callable[[str], object] = _on_stderr
+    references: Sequence[str], out: Path, tell: Callable[[str], object] = tell_on_stderr
 ) -> list[GateRun]:
     """Read runs; without references, all of a folder.
 
@@ -69,16 +65,7 @@ def _resolve(reference: str, out: Path) -> list[Path]:
 def _load(folder: Path) -> GateRun:
     if folder.is_file():
         return load_run(folder, folder.name)
-    path = folder / REPORT_JSON
-    if not path.exists() and never_recorded(folder):
-        raise RecordError(
-            f"run {folder.name} was stopped before anything was recorded: delete its folder, and run it again"
-        )
-    if not path.exists():
-        raise RecordError(
-            f"run {folder.name} has no {REPORT_JSON} (it was killed): energyprof report build {folder.name}"
-        )
-    return load_run(path, f"{folder.name}/{REPORT_JSON}")
+    return load_run(report_of(folder), f"{folder.name}/{REPORT_JSON}")
 
 
 def _refuse_twice(runs: Sequence[GateRun], paths: Sequence[Path]) -> None:

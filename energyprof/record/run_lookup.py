@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from energyprof.errors import RunNotFound
+from energyprof.errors import RecordError, RunNotFound
 
-__all__ = ["REPORT_JSON", "find_run", "list_runs", "lone_report", "never_recorded", "recorded_runs"]
+__all__ = [
+    "REPORT_JSON",
+    "find_run",
+    "is_run",
+    "list_runs",
+    "lone_report",
+    "recorded_runs",
+    "report_of",
+    "require_recorded",
+    "tell_on_stderr",
+]
 
 REPORT_JSON: Final = "report.json"
 _OF_A_RUN: Final = frozenset(
@@ -24,9 +35,41 @@ def list_runs(out: Path) -> list[Path]:
     return sorted(p for p in out.iterdir() if p.is_dir() and any((p / name).exists() for name in holds))
 
 
-def never_recorded(folder: Path) -> bool:
-    """Tell whether a run was stopped, or is, in its first moment: its files are there, and all are empty."""
-    return not any(path.stat().st_size for path in folder.iterdir())
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder is a run's: it has a report, or a trace."""
+    return folder.is_dir() and any((folder / name).exists() for name in (REPORT_JSON, "steps.arrow"))
+
+
+def require_recorded(folder: Path) -> None:
+    """Refuse a run that was stopped, or is, in its first moment: there is nothing to build a report from.
+
+    Raises:
+        RecordError: all of its files are empty.
+    """
+    if _never_recorded(folder):
+        raise RecordError(
+            f"run {folder.name} was stopped before anything was recorded: delete its folder {folder}"
+        )
+
+
+def report_of(folder: Path) -> Path:
+    """Return the report of a run folder.
+
+    Raises:
+        RecordError: the run was killed before there was one.
+    """
+    report = folder / REPORT_JSON
+    if not report.exists():
+        require_recorded(folder)
+        raise RecordError(
+            f"run {folder.name} has no {REPORT_JSON} (it was killed): energyprof report build {folder.name}"
+        )
+    return report
+
+
+def tell_on_stderr(told: str) -> None:
+    """Print a note beside a command's result."""
+    print(f"note: {told}", file=sys.stderr)
 
 
 def recorded_runs(paths: Sequence[Path], tell: Callable[[str], object]) -> list[Path]:
@@ -36,7 +79,7 @@ def recorded_runs(paths: Sequence[Path], tell: Callable[[str], object]) -> list[
         paths: run folders, and reports that stand alone.
         tell: called with a sentence for each that is left out.
     """
-    blank = {path for path in paths if path.is_dir() and never_recorded(path)}
+    blank = {path for path in paths if path.is_dir() and _never_recorded(path)}
     if len(blank) == len(set(paths)):
         return list(paths)
     for path in sorted(blank):
@@ -75,7 +118,7 @@ def find_run(reference: str, out: Path) -> Path:
         raise RunNotFound(f"'{path}' is a report without its run folder: name the folder, or what it holds")
     if path.is_file():
         return path.parent
-    if path.is_dir() and ((path / REPORT_JSON).exists() or (path / "steps.arrow").exists()):
+    if is_run(path):
         return path
     runs = list_runs(out)
     if reference == "last" and runs:
@@ -90,3 +133,7 @@ def find_run(reference: str, out: Path) -> Path:
         )
     newest = f"; the newest is {runs[-1].name}" if runs else ""
     raise RunNotFound(f"no run '{reference}': no such folder, and no id in {out} begins with it{newest}")
+
+
+def _never_recorded(folder: Path) -> bool:
+    return not any(path.stat().st_size for path in folder.iterdir())

@@ -9,7 +9,7 @@ from energyprof.analysis.comparison import Comparison
 from energyprof.report.comparing import curves, forest, pareto, phases, slopes, why
 from energyprof.report.comparing.view import GroupView
 from energyprof.report.comparison_json import comparison_json
-from energyprof.report.headline import headline
+from energyprof.report.headline import comparability_text, headline
 from energyprof.report.latex import comparison_latex
 from energyprof.report.markdown import comparison_markdown
 from energyprof.report.page import render_page
@@ -51,6 +51,7 @@ def render_comparison(
         "compare.html",
         title=f"{heading} · energyprof",
         heading=heading,
+        comparability=comparability_text(len(comparison.reports)),
         data={
             "kind": "comparison",
             "name": "comparison",
