@@ -46,8 +46,9 @@ def test_filters_narrow_the_rows_and_stand_in_the_address(page_text: str, open_p
     assert shown(page) == 1
     assert "1 of 10 shown" in page.locator("#shown").inner_text()
     page.go_back()
-    page.wait_for_function("!location.hash.startsWith('#show:')")
+    page.wait_for_function("!document.querySelector('#runs-table tbody tr[hidden]')")
     assert shown(page) == 10
+    assert not page.evaluate("location.hash.startsWith('#show:')")
 
 
 def test_a_link_opens_with_its_filters(page_text: str, open_page: Open) -> None:

@@ -131,8 +131,9 @@ def test_the_view_is_in_the_address_and_back_returns(runs: Runs, open_page: Open
     page.wait_for_function("page.timeline.then(t => t.view.axis === 'time')")
     assert page.evaluate(VIEW)[1:] == pytest.approx(zoomed[1:])
     page.go_back()
-    page.wait_for_function("!location.hash.startsWith('#view=')")
+    page.wait_for_function("page.timeline.then(t => t.view.to === t.whole.to)")
     assert page.evaluate(VIEW)[1:] == pytest.approx(whole[1:])
+    assert not page.evaluate("location.hash.startsWith('#view=')")
 
 
 def test_a_deep_link_opens_at_its_view(runs: Runs, open_page: Open) -> None:

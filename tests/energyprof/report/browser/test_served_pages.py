@@ -46,6 +46,7 @@ def test_a_reader_goes_from_the_index_to_a_run_and_back_and_nothing_is_refused(
         page.on("request", lambda request: asked.append(request.url))
         page.goto(url)
         page.click("a[href='2026-gpu/report.html']")
+        page.wait_for_url("**/2026-gpu/report.html")  # by default until loaded, so its script has run
         page.wait_for_function("page.timeline.then(t => t.charts.length === 8)")
         with page.expect_download() as waiting:
             page.click("[data-download=json]")
