@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from energyprof.errors import RecordError, RunNotFound
+from energyprof.errors import RecordError
 
 if TYPE_CHECKING:
     from energyprof.record.model import Report
@@ -41,9 +41,9 @@ def named_runs(references: Sequence[str], out: Path) -> list[NamedRun]:
         RunNotFound: nothing of that name.
         RecordError: a report cannot be read.
     """
-    from energyprof.record.run_lookup import recorded_runs, tell_on_stderr
+    from energyprof.record.run_lookup import named_paths, recorded_runs, tell_on_stderr
 
-    found = [path for reference in references for path in _named(reference, out)]
+    found = [path for reference in references for path in named_paths(reference, out)]
     return [_read(path) for path in recorded_runs(found, tell_on_stderr)]
 
 
@@ -78,35 +78,9 @@ def read_run(folder: Path) -> Report:
     return read_report(report_of(folder))
 
 
-def _named(reference: str, out: Path) -> list[Path]:
-    """Return the run folders that a reference means, or the report that stands alone."""
-    from energyprof.record.run_lookup import find_run, lone_report
-
-    alone, path = lone_report(reference), Path(reference)
-    if alone is not None:
-        return [alone]
-    return (_inside(path) if path.is_dir() else []) or [find_run(reference, out)]
-
-
 def _read(path: Path) -> NamedRun:
     from energyprof.record.schema import read_report
 
     return (
         NamedRun(report=read_report(path)) if path.is_file() else NamedRun(report=read_run(path), folder=path)
     )
-
-
-def _inside(folder: Path) -> list[Path]:
-    """Return the runs in a folder of runs; none where it is itself a run.
-
-    Raises:
-        RunNotFound: it is neither.
-    """
-    from energyprof.record.run_lookup import is_run, list_runs
-
-    if is_run(folder):
-        return []
-    found = list_runs(folder)
-    if not found:
-        raise RunNotFound(f"no runs in '{folder}': it is no run folder, and no folder of runs")
-    return found

@@ -10,9 +10,8 @@ from energyprof.errors import RunNotFound, UsageError
 from energyprof.gate.observation import GateRun, load_run
 from energyprof.record.run_lookup import (
     REPORT_JSON,
-    find_run,
     list_runs,
-    lone_report,
+    named_paths,
     recorded_runs,
     report_of,
     tell_on_stderr,
@@ -51,15 +50,7 @@ def _found(references: Sequence[str], out: Path) -> list[Path]:
         if not found:
             raise RunNotFound(f"no runs in '{out}': {_HINT}")
         return found
-    return [path for reference in references for path in _resolve(reference, out)]
-
-
-def _resolve(reference: str, out: Path) -> list[Path]:
-    alone, path = lone_report(reference), Path(reference)
-    if alone is not None:
-        return [alone]
-    inside = list_runs(path) if path.is_dir() and not (path / REPORT_JSON).exists() else []
-    return inside or [find_run(reference, out)]
+    return [path for reference in references for path in named_paths(reference, out)]
 
 
 def _load(folder: Path) -> GateRun:

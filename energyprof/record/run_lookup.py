@@ -15,6 +15,7 @@ __all__ = [
     "is_run",
     "list_runs",
     "lone_report",
+    "named_paths",
     "recorded_runs",
     "report_of",
     "require_recorded",
@@ -31,8 +32,7 @@ def list_runs(out: Path) -> list[Path]:
     """Return the run folders in a folder, oldest first: those that hold a report or a trace."""
     if not out.is_dir():
         return []
-    holds = ("report.json", "steps.arrow")
-    return sorted(p for p in out.iterdir() if p.is_dir() and any((p / name).exists() for name in holds))
+    return sorted(path for path in out.iterdir() if is_run(path))
 
 
 def is_run(folder: Path) -> bool:
@@ -85,6 +85,28 @@ def recorded_runs(paths: Sequence[Path], tell: Callable[[str], object]) -> list[
     for path in sorted(blank):
         tell(f"run {path.name} was stopped before anything was recorded, and is left out: delete its folder")
     return [path for path in paths if path not in blank]
+
+
+def named_paths(reference: str, out: Path) -> list[Path]:
+    """Return what a reference means: run folders, or a report that stands alone.
+
+    Args:
+        reference: a run folder, a report file of any name, a unique prefix of an id, ``last``, or a folder
+            of runs, which stands for all runs in it.
+        out: the folder of all runs.
+
+    Raises:
+        RunNotFound: nothing of that name, or a folder that is no run and holds none.
+    """
+    alone, path = lone_report(reference), Path(reference)
+    if alone is not None:
+        return [alone]
+    if not path.is_dir() or is_run(path):
+        return [find_run(reference, out)]
+    found = list_runs(path)
+    if not found:
+        raise RunNotFound(f"no runs in '{path}': it is no run folder, and no folder of runs")
+    return found
 
 
 def lone_report(reference: str) -> Path | None:
