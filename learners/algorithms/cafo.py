@@ -53,6 +53,9 @@ class CascadedForwardConfig(UpdateConfig):
     predictor: Literal["ce", "mse", "sparsemax"] = setting(
         "ce", "loss of the predictors; mse is solved in closed form", source="Zhao et al. 2023, section 3.3"
     )
+    optimizer: Literal["adamw", "adam", "sgd"] = setting(
+        "adamw", "which fused optimizer", only_with={**_STEPS, "blocks": ("dfa",)}
+    )
     lr: float = setting(1e-3, "as of every learner, here of the predictors", low=0.0, only_with=_STEPS)
     weight_decay: float = setting(
         0.0, "as of every learner, here of the predictors", low=0.0, only_with=_STEPS

@@ -98,6 +98,11 @@ def test_values_given_from_python_are_checked_too(values):
             "lr=1.0 does nothing with predictor=mse: leave it out, or set predictor=ce or predictor=spar",
         ),
         ("cafo", {"predictor": "mse", "weight_decay": "1"}, "weight_decay=1.0 does nothing"),
+        (
+            "cafo",
+            {"predictor": "mse", "optimizer": "sgd"},
+            "optimizer=sgd does nothing with predictor=mse, blocks=random: leave it out",
+        ),
     ],
 )
 def test_a_setting_that_would_do_nothing_is_refused_in_one_line(algo, settings, message):
@@ -115,7 +120,8 @@ def test_a_setting_that_would_do_nothing_is_refused_in_one_line(algo, settings, 
         ("ff", {"threshold": "2", "head_lr": "0.1", "negatives": "hard"}),
         ("ff", {"head_weight_decay": "0.1", "inference": "one-pass"}),
         ("cafo", {"ridge": "3", "predictor": "mse", "block_lr": "1", "blocks": "dfa"}),
-        ("cafo", {"lr": "1", "predictor": "sparsemax"}),
+        ("cafo", {"lr": "1", "predictor": "sparsemax", "optimizer": "sgd"}),
+        ("cafo", {"optimizer": "sgd", "predictor": "mse", "blocks": "dfa"}),
     ],
 )
 def test_where_it_does_something_it_is_taken(algo, settings):

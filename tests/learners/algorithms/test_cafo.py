@@ -260,6 +260,13 @@ def test_no_graph_leads_from_a_block_to_the_one_below(make_cafo, make_batch, mon
     assert reached == [True, False]
 
 
+def test_no_two_feedback_matrices_have_a_draw_in_common(make_cafo):
+    feedback = make_cafo("conv:16,64", blocks="dfa").teacher.feedback  # as many features in each
+    first, second = (matrix.flatten() for matrix in feedback)
+    assert first.shape == second.shape
+    assert abs(torch.corrcoef(torch.stack([first, second]))[0, 1]) < 4 / first.numel() ** 0.5  # 4 sigma
+
+
 def test_with_the_heads_own_weights_as_feedback_one_dfa_block_learns_as_backpropagation(
     make_cafo, make_batch
 ):
