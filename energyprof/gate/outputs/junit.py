@@ -22,12 +22,13 @@ def render_junit(verdict: Verdict) -> str:
     """Return the verdict as JUnit XML, in the form that Jenkins, GitLab and GitHub actions read."""
     root = ET.Element("testsuites", {"name": "energyprof check", **_counts(verdict.rules)})
     for budget in verdict.budgets:
-        root.append(_suite(budget))
+        root.append(_suite(budget, verdict.warnings))
     ET.indent(root, " ")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(budget: BudgetVerdict) -> ET.Element:
+def _suite(budget: BudgetVerdict, notes: tuple[str, ...]) -> ET.Element:
+    """Return a budget's suite; notes on the whole check stand in each, as the form has no other place."""
     suite = ET.Element(
         "testsuite", {"name": _text(budget.name), **_counts(budget.rules), **_skips(budget.rules)}
     )
@@ -36,6 +37,7 @@ def _suite(budget: BudgetVerdict) -> ET.Element:
     story = [
         *budget.warnings,
         *(f"{note.side} run {note.id} excluded: {note.why}" for note in budget.excluded),
+        *notes,
     ]
     if story:
         ET.SubElement(suite, "system-out").text = _text("\n".join(story))

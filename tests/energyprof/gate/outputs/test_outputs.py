@@ -4,6 +4,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -129,6 +130,14 @@ def test_junit_counts_markdown_sentence_and_exit_code_agree_in_every_case() -> N
 def test_an_inconclusive_rule_is_skipped_in_junit_unless_it_counts() -> None:
     assert counts(render_junit(verdict(rule(Outcome.INCONCLUSIVE, Effect.WARN))))["skipped"] == 1
     assert counts(render_junit(verdict(rule(Outcome.INCONCLUSIVE, Effect.ERROR))))["error"] == 1
+
+
+def test_junit_tells_in_each_suite_what_concerns_the_whole_check() -> None:
+    found = replace(verdict(rule(Outcome.PASS, Effect.OK)), warnings=("run r9 is left out",))
+    XSD.validate(text := render_junit(found))
+    assert [story.text for story in ET.fromstring(text).findall("testsuite/system-out")] == [
+        "run r9 is left out"
+    ]
 
 
 def test_a_real_regression_is_a_failure_in_junit() -> None:
