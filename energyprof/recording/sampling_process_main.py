@@ -1,7 +1,8 @@
 """What runs in the process that reads sensors for a recording; :mod:`.sampling_process` starts it.
 
 It has one thread, which sleeps on the connection: a word wakes it as a due time does. It ends with its last
-answer, and where the program that it reads for is gone, however that ended.
+answer, and where the program that it reads for is gone, however that ended. A scheduler or a service manager
+tells all processes of a job to end: this one leaves that to the program, whose last readings it still owes.
 """
 
 # The program's module path comes with its first word, so that nothing but the standard library is imported
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import sys
 import threading
 import time
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_OF_THE_PROGRAM: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # it is to end, and this one with it
 _LOOK_UP_NS: Final = 1_000_000_000  # how often it looks whether the program is still there
 
 
@@ -32,6 +35,8 @@ def main(descriptor: int) -> None:
     Args:
         descriptor: the connection to the program, which is this process's parent.
     """
+    for number in _OF_THE_PROGRAM:
+        signal.signal(number, signal.SIG_IGN)
     program = os.getppid()
     connection = Connection(os.dup(descriptor))  # a low number, as select needs it
     os.close(descriptor)

@@ -318,6 +318,19 @@ with energyprof.Profiler("t", out=sys.argv[1], html=False) as prof:
 """
 
 
+def test_where_all_processes_of_a_job_are_told_to_end_it_stays_until_the_program_is_done(
+    relayed: RelayedSampler,
+) -> None:
+    (child,) = children()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        child.send_signal(number)
+    relayed.collect()
+    relayed.finish()
+    relayed.close()
+    assert not [problem for problem in relayed.problems if problem.sensor == "sampling process"]
+    assert children() == []
+
+
 def test_it_does_not_outlive_its_program_even_where_a_worker_does(tmp_path: Path) -> None:
     program = subprocess.Popen([sys.executable, "-c", ORPHAN, str(tmp_path)], stdout=subprocess.PIPE)
     assert program.stdout is not None
