@@ -59,8 +59,9 @@ class CommandSide:
         out = str(self.out.resolve())
         filled = [word.replace("{seed}", str(seed)).replace("{out}", out) for word in words]
         if filled[:2] == ["energyprof", "run"] or filled[1:4] == ["-m", "energyprof", "run"]:
-            filled += [] if "--seed" in filled else ["--seed", str(seed)]
-            filled += [] if "--out" in filled else ["--out", out]
+            for option, value in (("--seed", str(seed)), ("--out", out)):
+                if not any(word == option or word.startswith(f"{option}=") for word in filled):
+                    filled += [option, value]
         return filled
 
     def environment(self, seed: int) -> dict[str, str]:

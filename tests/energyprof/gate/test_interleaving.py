@@ -139,6 +139,8 @@ def test_placeholders_are_filled_and_energyprof_run_gets_its_flags(tmp_path: Pat
     ]  # fmt: skip
     assert side(tmp_path, "energyprof run --algo mf").arguments(1)[-4:] == ["--seed", "1", "--out", out]
     assert side(tmp_path, "energyprof run --seed 9").arguments(1)[2:] == ["--seed", "9", "--out", out]
+    given = ["--seed=9", "--out=elsewhere"]
+    assert side(tmp_path, f"energyprof run {' '.join(given)}").arguments(1)[2:] == given
     assert side(tmp_path, "x").environment(5)["ENERGYPROF_SEED"] == "5"
 
 
