@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from energyprof.analysis.comparability import Strictness
+from energyprof.analysis.repeated_seeds import repeated_seeds_text
 from energyprof.analysis.statistics import Estimate, holm_levels
 from energyprof.gate.budget import Budget, BudgetBook, Level, Limit, MetricBudget, Policies, Policy
 from energyprof.gate.case import Base, Case, open_case
@@ -309,6 +310,11 @@ def _warnings(case: Case) -> Iterator[str]:
     for difference in (*case.within, *case.apart):
         if difference.strictness is Strictness.WARN and difference.key not in _OF_CARBON:
             yield f"runs differ in {difference}"
+    if any(not entry.deterministic for entry in case.budget.metrics):
+        for name, side in (("head", case.head), ("base", case.base)):
+            shared = repeated_seeds_text(f"{name} runs", [run.seed for run in side.kept])
+            if shared is not None:
+                yield shared
     if case.budget.unguarded is not None:
         yield f"no quality guard: {case.budget.unguarded}"
     unmatched = len(case.head.kept) - len(case.head_runs) if case.pairs else 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from energyprof.analysis.comparison import ArmResult, Comparison, Group
+from energyprof.analysis.repeated_seeds import repeated_seeds_text
 from energyprof.analysis.versus import Ratio, Verdict
 from energyprof.report.verdicts import accuracy_ratio, margin_text, ratio_digits
 from energyprof.report.words import estimated_text
@@ -24,11 +25,12 @@ def comparability_text(count: int) -> str:
 
 
 def headline(comparison: Comparison, group: Group) -> list[str]:
-    """Sum up a group in a sentence for each arm that is held against the reference."""
+    """Sum up a group: a sentence for each arm held against the reference, one for each that repeats seeds."""
     base = group.reference
+    shared = [said for arm in group.arms if (said := _shared_seeds(comparison, arm))]
     if base is None:
-        return [_alone(comparison, len(group.runs))]
-    return [_sentence(comparison, arm, base) for arm in group.arms if not arm.is_reference]
+        return [_alone(comparison, len(group.runs)), *shared]
+    return [*(_sentence(comparison, arm, base) for arm in group.arms if not arm.is_reference), *shared]
 
 
 def _alone(comparison: Comparison, count: int) -> str:
@@ -36,6 +38,12 @@ def _alone(comparison: Comparison, count: int) -> str:
         return f"These {count} runs are of one arm: there is nothing to hold them against."
     rest = "" if len(comparison.groups) > 1 else ": name another one to hold it against"
     return f"This is one run of one arm{rest}."
+
+
+def _shared_seeds(comparison: Comparison, arm: ArmResult) -> str | None:
+    seeds = [comparison.reports[position].run.seed for position in arm.arm.runs]
+    said = repeated_seeds_text(f"runs of {arm.arm.name}", seeds)
+    return None if said is None else f"{said[0].upper()}{said[1:]}."
 
 
 def _sentence(comparison: Comparison, arm: ArmResult, base: ArmResult) -> str:

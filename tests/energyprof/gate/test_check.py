@@ -105,6 +105,14 @@ def test_another_host_only_warns(make: RunMaker) -> None:
     assert "runs differ in host: host-b / host-a" in verdict.budgets[0].warnings
 
 
+def test_runs_of_one_seed_are_told_where_figures_are_judged_by_their_spread(make: RunMaker) -> None:
+    head = make.side("head", 5, day=1, seed=3)
+    (told,) = check(BUDGET, head, promoted(make)).budgets[0].warnings
+    assert told.startswith("all 5 head runs have seed 3: they differ by the machine alone")
+    exact = f'{HEAD}[budget.metrics.flops]\nmax = "2e12 FLOP"\n'
+    assert not any("seed" in told for told in check(exact, head).budgets[0].warnings)
+
+
 def test_interleaved_runs_with_the_same_seeds_are_judged_in_pairs(make: RunMaker) -> None:
     text = BUDGET.replace('"5%"', '"0.5%"')
     energies = [1000.0, 1300.0, 1600.0, 1900.0]  # seeds matter far more than the change does

@@ -128,6 +128,19 @@ def test_a_long_sentence_is_whole_in_markdown(plain: Report) -> None:
 _ODD = re.compile(r"None|nan|inf\b|\b1 runs\b|\b0\.0 %|  |\.\.|%%|% %|\d\.\d{4}")
 
 
+def test_an_arm_whose_runs_share_a_seed_is_told(plain: Report) -> None:
+    base, head = side(plain, "bp", (90.0, 91.0, 92.0)), side(plain, "mf", (80.0, 81.0, 82.0))
+    head = [replace(report, run=replace(report.run, seed=0)) for report in head]
+    for reports in (base + head, head):
+        comparison = compare(reports)
+        told = headline(comparison, comparison.groups[0])
+        assert len(told) == 2
+        assert told[1] == (
+            "All 3 runs of mf have seed 0: they differ by the machine alone, and their interval says nothing "
+            "of other seeds."
+        )
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("factor", [0.04, 0.6, 0.97, 0.9999, 1.0, 1.0001, 1.05, 1.6, 15.0])
 @pytest.mark.parametrize("spread", [0.0, 0.002, 0.05])
