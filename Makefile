@@ -1,6 +1,7 @@
 # make run    one profiled training run, from nothing to a report
 # make test   the whole suite, with lint and types
 # make check  lint, format and types alone
+# make suite  the suite alone
 
 PYTHON ?= python3
 VENV   := .venv
@@ -9,18 +10,20 @@ ARGS   ?= --algo mf
 # what is installed: constraints-oldest.txt has the oldest releases that will do
 CONSTRAINTS ?= constraints.txt
 
-.PHONY: run test check clean
+.PHONY: run test check suite clean
 
 run: $(VENV)/.run
 	$(BIN)/energyprof run $(ARGS)
 
-test: check
-	$(BIN)/python -m pytest -n auto --dist worksteal
+test: check suite
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+suite: $(VENV)/.test
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -191,8 +191,7 @@ def _careful() -> Iterator[None]:
     """Have the compiler fail where it would fall back to plain steps, and say nothing on a terminal."""
     loggers = [logging.getLogger(name) for name in ("torch._dynamo", "torch._inductor")]
     levels = [logger.level for logger in loggers]
-    limit = LONGEST_WARM_UP + _FEWEST
-    config = torch._dynamo.config.patch(fail_on_recompile_limit_hit=True, recompile_limit=limit)
+    config = torch._dynamo.config.patch(_limits(LONGEST_WARM_UP + _FEWEST))
     try:
         for logger in loggers:
             logger.setLevel(logging.ERROR)
@@ -202,6 +201,13 @@ def _careful() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def _limits(compilations: int) -> dict[str, int | bool]:
+    """Return the compiler's settings that make more than so many compilations an error."""
+    if hasattr(torch._dynamo.config, "recompile_limit"):
+        return {"recompile_limit": compilations, "fail_on_recompile_limit_hit": True}
+    return {"cache_size_limit": compilations, "fail_on_cache_limit_hit": True}  # before torch 2.7
 
 
 def _first_line(error: Exception) -> str:
