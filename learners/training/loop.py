@@ -175,10 +175,10 @@ class _Training:
                 if outcome.best and restore_best:
                     with self._meter.phase("checkpoint"):
                         state.best.keep(self._learner)
-                state.epochs, state.passes = state.epochs + 1, state.passes + 1
-                if self._writer is not None:
-                    with self._meter.phase("checkpoint"):
-                        self._writer.epoch_ended(self._learner, state)
+            state.epochs, state.passes = state.epochs + 1, state.passes + 1
+            if self._writer is not None:  # no checkpoint stands on an epoch whose end is not in the record
+                with self._meter.phase("checkpoint"):
+                    self._writer.epoch_ended(self._learner, state)
             self._listener.epoch_ended(outcome)
         if restore_best:  # also the last epoch's: what a learner has under way goes as weights are restored
             with self._meter.phase("checkpoint"):

@@ -30,6 +30,7 @@ from learners.training.meter import NullMeter
 from learners.training.outcome import EpochOutcome, Outcome
 from learners.training.protocol import Protocol
 from learners.training.task import ImageTask
+from learners.training.training_state import TrainingState
 
 Fixture = Any  # classes that conftest hands out
 CPU = torch.device("cpu")
@@ -310,6 +311,21 @@ def test_an_interruption_between_two_checkpoints_leaves_the_last_whole_epoch(
     learner = make("mf", {}, tiny_task)
     train(learner, tiny_task, Protocol.fixed(6), NullMeter(), resumed=checkpoint)
     assert all(map(torch.equal, learner.state_dict().values(), whole.state_dict().values()))
+
+
+def test_no_checkpoint_stands_on_an_epoch_whose_end_is_not_recorded(
+    tiny_task: ImageTask, tmp_path: Path, meter: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+
+    def epoch_ended(self: CheckpointWriter, learner: Learner, state: TrainingState) -> None:
+        ended.append(sum(event[0] == "epoch ended" for event in meter.events))
+        assert meter.open_phases == ["checkpoint"]
+
+    monkeypatch.setattr(CheckpointWriter, "epoch_ended", epoch_ended)
+    learner = make("mf", {"schedule": "sequential"}, tiny_task)
+    train(learner, tiny_task, Protocol.matched(5), meter, writer=CheckpointWriter(tmp_path / "c", 2, {}, CPU))
+    assert ended == [1, 2, 3, 4, 5]
 
 
 def test_checkpoints_come_every_so_many_epochs_over_all_stages(tiny_task: ImageTask, tmp_path: Path) -> None:
