@@ -77,13 +77,16 @@ def seconds_in_phases(
 ) -> Floats:
     """Return (n, p) seconds in each phase in intervals that may overlap or leave time out.
 
+    Those of one that ends before it begins, as ends that are known badly may lie, count negative.
+
     Args:
         segments: the segments.
         start_s: (n,) when each begins.
         end_s: (n,) when each ends.
         at: the segments that these lie in, where they are known already.
     """
-    if np.array_equal(start_s[1:], end_s[:-1]):  # they follow one another: no sorting, half the cuts
+    follow = np.array_equal(start_s[1:], end_s[:-1]) and bool((start_s <= end_s).all())
+    if follow:  # one after another: no sorting, half the cuts
         places = None if at is None else np.append(at[0], at[1][-1])
         return phase_seconds_between(segments, np.append(start_s, end_s[-1]), places)
     cuts = np.concatenate([start_s, end_s])

@@ -43,6 +43,14 @@ def test_intervals_may_overlap_and_leave_time_out(segments, spans):
     assert seconds_in_phases(segments, start, end) == pytest.approx(slowly(segments, start, end), abs=2e-9)
 
 
+@given(cuts=st.lists(st.floats(-1, 5), min_size=2, max_size=20))
+@settings(max_examples=40, deadline=None)
+def test_an_interval_that_ends_before_it_begins_counts_negative(segments, cuts):
+    start, end = np.array(cuts[:-1]), np.array(cuts[1:])
+    expected = slowly(segments, start, end) - slowly(segments, end, start)
+    assert seconds_in_phases(segments, start, end) == pytest.approx(expected, abs=2e-9)
+
+
 def test_chunks_cover_every_row_once_and_stay_small(segments, monkeypatch):
     monkeypatch.setattr(design_matrix, "ROWS_AT_A_TIME", 4)
     monkeypatch.setattr(design_matrix, "SEGMENTS_AT_A_TIME", 6)
