@@ -133,7 +133,8 @@ class Sampler:
         if due_ns > until_ns or len(self._followed) != 1:
             return wait(due_ns, wake)
         (track,) = self._followed
-        return track.glide(wait, wake, self._reading, until_ns) if track.planned else wait(due_ns, wake)
+        glides = track.planned and track.due_ns <= until_ns
+        return track.glide(wait, wake, self._reading, until_ns) if glides else wait(due_ns, wake)
 
     def read_energy(self) -> None:
         """Read the counters that have no edges between their turns: a window opens or closes now."""

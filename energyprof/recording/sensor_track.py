@@ -163,7 +163,7 @@ class SensorTrack:
         """Plan what comes after the last reading that was decoded."""
         self.odd = False
         if self.lost:
-            self.due_ns = NEVER_NS
+            self.due_ns, self._plan = NEVER_NS, []
         elif self._edges is not None:
             self.due_ns, self._expected = self._edges.due_ns, _NOTHING
             self._plan = self._edges.plan(until_ns)[::-1]

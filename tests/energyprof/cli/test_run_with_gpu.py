@@ -11,6 +11,7 @@ from energyprof.cli import main
 from energyprof.record.model import Provenance, Report, RunStatus
 from energyprof.record.schema import read_report
 from energyprof.record.store import list_runs
+from energyprof.recording.recorder import Recorder
 from energyprof.testing.faults import Fault, FaultKind, NvmlCode
 from energyprof.testing.nvml import StandInNvml
 
@@ -58,9 +59,15 @@ FAULTS = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_whatever_the_driver_does_training_ends_with_exit_0_and_the_report_says_it(
-    tmp_path: Path, nvml: StandInNvml, name: str
+    tmp_path: Path, nvml: StandInNvml, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    nvml.fault(FAULTS[name].later(nvml.clock.now_ns() + 300_000_000))
+    open_window = Recorder.open_window
+
+    def opened(self: Recorder) -> None:
+        open_window(self)
+        nvml.fault(FAULTS[name].later(nvml.clock.now_ns() + 100_000_000))
+
+    monkeypatch.setattr(Recorder, "open_window", opened)
     report = trained(tmp_path)
     energy = report.totals.energy_by_domain_j["gpu:0"]
     assert report.run.status is RunStatus.COMPLETED

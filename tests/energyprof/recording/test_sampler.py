@@ -480,6 +480,23 @@ def test_while_all_goes_as_planned_the_sampler_sleeps_and_reads_by_itself(clock:
     assert sampler.rest(clock.wait_until_ns, wake, sampler.poll(), clock.now_ns() + SECOND)
 
 
+@pytest.mark.parametrize("lost_at_ms", [*range(30_000, 30_100, 9), 3_600_000])
+def test_it_sleeps_until_something_is_due_also_where_a_sensor_is_lost_in_its_plan(
+    clock: VirtualClock, lost_at_ms: int
+) -> None:
+    gpu, begin_ns = deferring(clock), clock.now_ns()
+    gpu.fails = lambda now: SensorLost("gone") if now >= begin_ns + lost_at_ms * MS else None
+    model = ScriptedSensor(clock, {"cpu/energy": lambda now: now / SECOND * 8.0}, name="cpu", edges=False)
+    sampler, wake = Sampler([gpu, model], clock, begin_ns), threading.Lock()
+    wake.acquire()
+    for _ in range(2_000):
+        due_ns, before_ns = sampler.poll(), clock.now_ns()
+        assert not sampler.rest(clock.wait_until_ns, wake, due_ns, before_ns + SECOND)
+        assert clock.now_ns() > before_ns
+    assert clock.now_ns() > begin_ns + 40 * SECOND
+    assert model.read_at[-1] > clock.now_ns() - SECOND
+
+
 def test_counters_without_edges_are_read_where_a_window_opens(clock: VirtualClock) -> None:
     model = ScriptedSensor(clock, {"cpu/energy": lambda now: now / SECOND * 8.0}, edges=False)
     state = ScriptedSensor(
