@@ -18,7 +18,9 @@ def pins(name: str) -> dict[str, str]:
 def lower_bounds() -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = (re.fullmatch(r"([\w-]+)>=([\d.]+)", text) for text in project["dependencies"])
-    return {match[1].lower(): match[2] for match in found if match}
+    bounds = {match[1].lower(): match[2] for match in found if match}
+    assert len(bounds) == len(project["dependencies"])
+    return bounds
 
 
 def parts(version: str) -> list[int]:
@@ -27,8 +29,6 @@ def parts(version: str) -> list[int]:
 
 def test_every_dependency_has_a_lower_bound_which_is_the_oldest_release_it_was_tested_with() -> None:
     bounds, oldest = lower_bounds(), pins("constraints-oldest.txt")
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert len(bounds) == len(project["dependencies"])
     assert bounds.keys() <= oldest.keys()
     for package, bound in bounds.items():
         known = parts(oldest[package])
